@@ -106,6 +106,7 @@ impl SharedFrame {
 
     /// The message as a receiver would see it. A text is copied.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the text was checked when the frame was made")]
     pub fn to_message(&self) -> Message {
         match &*self.0 {
             Inner::Text { buf, .. } => {
