@@ -1,0 +1,49 @@
+//! How the interop tests start the official JavaScript clients and servers, which lie in `tests/js`.
+//!
+//! A test starts a server, then runs a script that plays a client against it and ends with status 0 if all went well:
+//!
+//! ```no_run
+//! use interop_tests::{conformance, run_script};
+//!
+//! let server = conformance("engine-io");
+//! run_script("engine-client.mjs", &[&server.url(), "polling"]);
+//! ```
+#![allow(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "these are helpers of tests: they fail the test"
+)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use test_support::process::{self, Server};
+
+/// How long one script may take: its own steps have deadlines of 10 s each, this only ends one that hangs.
+const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Starts the example server `conformance` in one of its modes.
+pub fn conformance(mode: &str) -> Server {
+    Server::start(Command::new(process::binary("conformance")).arg(mode))
+}
+
+/// Starts the official server with the same contract.
+pub fn reference(mode: &str) -> Server {
+    Server::start(&mut node("reference-server.mjs", &[mode]))
+}
+
+/// Runs a script of `tests/js`, which must succeed; returns what it printed.
+pub fn run_script(script: &str, arguments: &[&str]) -> String {
+    process::run(&mut node(script, arguments), SCRIPT_DEADLINE)
+}
+
+fn node(script: &str, arguments: &[&str]) -> Command {
+    let folder = process::workspace().join("tests/js");
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "tests/js has no node_modules: run `cargo xtask test` once, or `npm ci` there"
+    );
+    let mut command = Command::new("node");
+    command.current_dir(folder).arg(script).args(arguments);
+    command
+}
