@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{DecodeError, HandshakeError, Limits, Text};
 
@@ -55,7 +55,7 @@ impl Handshake {
     pub fn to_json(&self) -> String {
         serde_json::to_string(&Sent {
             sid: &self.sid,
-            upgrades: self.upgrades.iter().map(Text::as_str).collect(),
+            upgrades: &self.upgrades,
             ping_interval: self.ping_interval.as_millis(),
             ping_timeout: self.ping_timeout.as_millis(),
             max_payload: self.max_payload_bytes,
@@ -73,6 +73,10 @@ impl Handshake {
         let (size, max) = (json.len(), limits.max_handshake_bytes);
         if size > max {
             return Err(DecodeError::TooLarge { size, max });
+        }
+        // An array of the values in order would do for serde, but no peer that is sound sends it.
+        if !json.trim_start().starts_with('{') {
+            return Err(invalid("not an object"));
         }
         let received: Received = serde_json::from_str(json).map_err(|error| invalid(error.to_string()))?;
         if received.sid.is_empty() {
@@ -96,11 +100,16 @@ fn invalid(reason: impl Into<Box<str>>) -> DecodeError {
 #[serde(rename_all = "camelCase")]
 struct Sent<'a> {
     sid: &'a str,
-    upgrades: Vec<&'a str>,
+    #[serde(serialize_with = "names")]
+    upgrades: &'a [Text],
     ping_interval: u128,
     ping_timeout: u128,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_payload: Option<u64>,
+}
+
+fn names<S: Serializer>(names: &&[Text], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(Text::as_str))
 }
 
 #[derive(Deserialize)]
