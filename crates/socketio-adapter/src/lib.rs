@@ -1,1 +1,30 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+mod acks;
+mod adapter;
+mod error;
+mod lock;
+mod memory;
+mod names;
+mod node;
+mod options;
+mod outgoing;
+mod receipt;
+mod replies;
+pub mod rooms;
+mod session;
+mod status;
+
+pub use acks::{AckError, AckSink, AckStream, BroadcastAcks, ClientAck, PendingAck};
+pub use adapter::{Adapter, AdapterFactory, DEFAULT_REQUEST_TIMEOUT};
+pub use error::{AdapterError, AdapterErrorKind};
+pub use memory::{InMemoryAdapter, InMemoryAdapterFactory};
+pub use names::{NodeId, Room, SocketId};
+pub use node::{Disconnect, LocalNode, ReplySender, SocketSnapshot};
+pub use options::{BroadcastFlags, BroadcastOptions};
+pub use outgoing::{Args, Outgoing};
+pub use receipt::{Receipt, ReceiptSender};
+pub use replies::{Fetched, Missing, Replies, Reply};
+pub use rooms::RoomIndex;
+pub use session::{Replay, Restored, Session};
+pub use status::{Gap, LinkReporter, LinkState, LinkStatus, ServerCount};

@@ -1,0 +1,177 @@
+//! An event on its way to many clients, and to other nodes.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use engine_io_parser::{Message, SharedFrame, Text};
+use smallvec::SmallVec;
+
+/// Arguments of an event or of an ack, apart from any packet: a JSON array, and the binary values it refers to.
+///
+/// Where a binary value belongs the text has a placeholder object (`{"_placeholder":true,"num":0}`), as in the
+/// [Socket.IO protocol](https://github.com/socketio/socket.io-protocol). This is the form in which cluster adapters
+/// publish an event and hand one in. An event's name is its first argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Args {
+    /// The arguments as the text of a JSON array.
+    pub json: Text,
+    /// The binary values, in the order of their placeholder numbers.
+    pub attachments: Vec<Bytes>,
+}
+
+impl Args {
+    /// Arguments from the text of a JSON array and the binary values it refers to.
+    ///
+    /// The text is not checked here: whoever reads it does so, with its own limits.
+    #[must_use]
+    pub fn new(json: impl Into<Text>, attachments: Vec<Bytes>) -> Self {
+        Self { json: json.into(), attachments }
+    }
+}
+
+/// An event to be delivered to local clients and published to other nodes, encoded once.
+///
+/// On the node where it was emitted it carries the frames that clients get; a cluster adapter reads its arguments out
+/// of them without encoding again. On a node that learnt of it from another one it carries the arguments, and
+/// the frames are made when the first local recipient is found. A clone shares all of it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    frames: OnceLock<Frames>,
+    source: Source,
+}
+
+/// Most packets are one frame: text without attachments.
+type Frames = SmallVec<[SharedFrame; 1]>;
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// The JSON array is the rest of the first frame's text from here on; the further frames are the attachments.
+    Frames {
+        json_at: usize,
+    },
+    Args(Args),
+}
+
+impl Outgoing {
+    /// An event whose first frame is a text that ends in its arguments: `2/chat,["news",1]`, `json_at` bytes in.
+    ///
+    /// The further frames are its attachments.
+    #[must_use]
+    pub fn from_frames(frames: impl IntoIterator<Item = SharedFrame>, json_at: usize) -> Self {
+        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Frames { json_at } }
+    }
+
+    /// An event whose frames are not made of JSON (another parser), with its arguments beside them.
+    #[must_use]
+    pub fn from_parts(frames: impl IntoIterator<Item = SharedFrame>, args: Args) -> Self {
+        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Args(args) }
+    }
+
+    /// An event of which only the arguments are known: its frames are made when they are asked for.
+    #[must_use]
+    pub fn from_args(args: Args) -> Self {
+        Self { frames: OnceLock::new(), source: Source::Args(args) }
+    }
+
+    /// The frames that each recipient gets, made by `encode` if there are none yet.
+    ///
+    /// # Errors
+    ///
+    /// What `encode` returns; a later call tries again.
+    pub fn frames<E, I>(&self, encode: impl FnOnce(&Args) -> Result<I, E>) -> Result<&[SharedFrame], E>
+    where
+        I: IntoIterator<Item = SharedFrame>,
+    {
+        if let (None, Source::Args(args)) = (self.frames.get(), &self.source) {
+            let frames = Frames::from_iter(encode(args)?);
+            // Two threads may have encoded at once; either result will do.
+            let _ = self.frames.set(frames);
+        }
+        Ok(self.frames.get().map_or(&[], |frames| frames))
+    }
+
+    /// The arguments, event name first, as the UTF-8 text of a JSON array with placeholders for attachments.
+    #[must_use]
+    pub fn args_json(&self) -> &[u8] {
+        match &self.source {
+            Source::Args(args) => args.json.as_bytes(),
+            Source::Frames { json_at } => {
+                // The packet of a text frame is the text behind one type character.
+                let packet =
+                    self.frames.get().and_then(|frames| frames.first()).map_or(&[][..], SharedFrame::packet);
+                packet.get(json_at.saturating_add(1)..).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The binary values that the arguments refer to, in the order of their placeholder numbers; shared, not copied.
+    pub fn attachments(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let (kept, framed) = match &self.source {
+            Source::Args(args) => (args.attachments.as_slice(), &[][..]),
+            Source::Frames { .. } => {
+                (&[][..], self.frames.get().and_then(|frames| frames.get(1..)).unwrap_or_default())
+            }
+        };
+        kept.iter().cloned().chain(framed.iter().map(|frame| match frame.to_message() {
+            Message::Binary(bytes) => bytes,
+            Message::Text(text) => text.into_bytes(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_out_of_the_frames() {
+        let image = Bytes::from_static(&[1, 2, 3]);
+        let text = r#"51-/chat,["image",{"_placeholder":true,"num":0}]"#;
+        let frames = [SharedFrame::text(text), SharedFrame::binary(image.clone())];
+        let packet = Outgoing::from_frames(frames, "51-/chat,".len());
+        assert_eq!(packet.args_json(), br#"["image",{"_placeholder":true,"num":0}]"#);
+        let attachments: Vec<Bytes> = packet.attachments().collect();
+        assert_eq!(attachments.len(), 1);
+        assert_eq!(attachments[0], image);
+        assert_eq!(attachments[0].as_ptr(), image.as_ptr(), "an attachment is shared");
+    }
+
+    #[test]
+    fn arguments_are_encoded_once() {
+        let packet = Outgoing::from_args(Args::new(r#"["a"]"#, vec![]));
+        let mut n_encoded = 0;
+        for _ in 0..2 {
+            let frames = packet
+                .frames(|args| {
+                    n_encoded += 1;
+                    Ok::<_, Infallible>([SharedFrame::text(&format!("2{}", args.json))])
+                })
+                .expect("this encoder does not fail");
+            assert_eq!(frames[0].packet(), br#"42["a"]"#);
+        }
+        assert_eq!(n_encoded, 1);
+        assert_eq!(packet.args_json(), br#"["a"]"#);
+    }
+
+    #[test]
+    fn a_failed_encoding_is_reported_and_tried_again() {
+        let packet = Outgoing::from_args(Args::new("[", vec![]));
+        let failed = packet.frames(|_| Err::<[SharedFrame; 0], _>("bad"));
+        assert_eq!(failed.map(<[_]>::len), Err("bad"));
+        let frames = packet.frames(|_| Ok::<_, &str>([SharedFrame::text("2[]")]));
+        assert_eq!(frames.map(<[_]>::len), Ok(1));
+    }
+
+    #[test]
+    fn other_parsers_carry_their_arguments_beside_the_frames() {
+        let frames = [SharedFrame::binary(Bytes::from_static(&[0x93]))];
+        let packet = Outgoing::from_parts(frames, Args::new(r#"["a"]"#, vec![Bytes::from_static(&[7])]));
+        assert_eq!(packet.args_json(), br#"["a"]"#);
+        assert_eq!(packet.attachments().collect::<Vec<_>>(), [Bytes::from_static(&[7])]);
+        let frames = packet.frames(|_| Err::<[SharedFrame; 0], _>("never called"));
+        assert_eq!(frames.map(<[_]>::len), Ok(1));
+    }
+}
