@@ -1,0 +1,9 @@
+//! JSON beyond what `serde_json` offers: a check of the structure with a bound on its depth, the placeholders of
+//! binary values, and a deserializer that puts those values in their place.
+
+mod bind;
+mod placeholder;
+mod scan;
+
+pub(crate) use bind::BindDeserializer;
+pub(crate) use scan::{Fault, Scanner, Starts};
