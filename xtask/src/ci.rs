@@ -1,0 +1,66 @@
+//! `cargo xtask ci`: everything a change must pass, cheapest first.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::shell::{cargo, cargo_locked, output, run, succeeds};
+use crate::{Outcome, test, tidy};
+
+type Step = fn() -> Outcome;
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// How long each fuzz target runs.
+const FUZZ_SECONDS: u32 = 10;
+
+pub(crate) fn run_all() -> Outcome {
+    let steps: [(&str, Step); 7] = [
+        ("formatting", || run(&mut cargo("fmt --all --check"))),
+        ("tidy", tidy::run),
+        ("lints", || run(cargo_locked("clippy --workspace --all-targets").args(["--", "-D", "warnings"]))),
+        ("docs", || run(cargo_locked("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))),
+        ("wasm", wasm),
+        ("fuzzing", fuzz),
+        ("tests", test::run_all),
+    ];
+    let mut took = Vec::new();
+    for (name, step) in steps {
+        let started = Instant::now();
+        step().map_err(|problem| format!("{name}: {problem}"))?;
+        took.push(format!("{name} {} s", started.elapsed().as_secs()));
+    }
+    eprintln!("\nall passed: {}", took.join(", "));
+    Ok(())
+}
+
+/// The parsers promise to be free of I/O, clocks and threads: a target that has none of these holds them to it.
+fn wasm() -> Outcome {
+    let library = output(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM]))?;
+    if !Path::new(library.trim()).is_dir() {
+        eprintln!("\nwasm: {WASM} is not installed: skipped (rustup target add {WASM})");
+        return Ok(());
+    }
+    run(&mut cargo_locked(&format!(
+        "check --package engine-io-parser --package socketio-parser --target {WASM}"
+    )))
+}
+
+fn fuzz() -> Outcome {
+    if !succeeds(&mut cargo("fuzz --version")) {
+        eprintln!(
+            "\nfuzzing: cargo-fuzz is not installed: the targets are only built (cargo install cargo-fuzz)"
+        );
+        return run(&mut cargo_locked("build --manifest-path fuzz/Cargo.toml"));
+    }
+    // Coverage instrumentation is a nightly feature; this opens it on the compiler that is here.
+    let instrumented = |words: &str| {
+        let mut command = cargo(words);
+        command.env("RUSTC_BOOTSTRAP", "1");
+        command
+    };
+    for target in output(&mut instrumented("fuzz list"))?.lines() {
+        run(&mut instrumented(&format!("fuzz run {target} -- -max_total_time={FUZZ_SECONDS}")))?;
+    }
+    Ok(())
+}

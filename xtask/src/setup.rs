@@ -1,0 +1,101 @@
+//! What the tests need beyond Rust: the official JavaScript clients, and Debian packages.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::Outcome;
+use crate::shell::{has_program, output, run, workspace};
+
+/// A program that tests start, and the Debian package that brings it.
+struct Need {
+    /// The names it goes by; one of them is enough.
+    programs: &'static [&'static str],
+    package: &'static str,
+}
+
+const NEEDS: &[Need] =
+    &[Need { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" }];
+
+/// Installs what is missing, or says how to.
+pub(crate) fn for_tests() -> Outcome {
+    debian_packages()?;
+    npm_packages(&workspace().join("tests/js"))
+}
+
+fn debian_packages() -> Outcome {
+    let missing: Vec<&str> = missing(NEEDS, has_program);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    if !has_program("apt-get") || !is_root() {
+        return Err(format!("the tests need {packages}; on Debian: sudo apt-get install -y {packages}"));
+    }
+    let apt = |words: &str| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "Acquire::Retries=3"]);
+        command.args(words.split_whitespace());
+        run(&mut command)
+    };
+    apt("update")?;
+    apt(&format!("install -y --no-install-recommends {packages}"))
+}
+
+fn npm_packages(folder: &Path) -> Outcome {
+    if !has_program("node") || !has_program("npm") {
+        return Err("the tests need Node.js 20 or newer with npm: https://nodejs.org".to_owned());
+    }
+    let changed = |path: &str| folder.join(path).metadata().and_then(|file| file.modified()).ok();
+    if is_current(changed("package-lock.json"), changed("node_modules/.package-lock.json")) {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    run(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))
+}
+
+fn missing(needs: &[Need], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    needs
+        .iter()
+        .filter(|need| !need.programs.iter().any(|name| is_there(name)))
+        .map(|need| need.package)
+        .collect()
+}
+
+/// Whether what npm wrote when it was done is at least as new as what it had to install.
+fn is_current(lock: Option<SystemTime>, installed: Option<SystemTime>) -> bool {
+    matches!((lock, installed), (Some(lock), Some(installed)) if lock <= installed)
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn any_name_of_a_program_will_do() {
+        let needs = [
+            Need { programs: &["chromium", "google-chrome"], package: "chromium" },
+            Need { programs: &["redis-server"], package: "redis-server" },
+        ];
+        assert_eq!(missing(&needs, |name| name == "google-chrome"), ["redis-server"]);
+        assert_eq!(missing(&needs, |_| false), ["chromium", "redis-server"]);
+        assert!(missing(&needs, |_| true).is_empty());
+    }
+
+    #[test]
+    fn packages_are_installed_again_when_the_lock_is_newer() {
+        let then = SystemTime::UNIX_EPOCH;
+        let now = then + Duration::from_secs(1);
+        assert!(is_current(Some(then), Some(now)));
+        assert!(is_current(Some(then), Some(then)));
+        assert!(!is_current(Some(now), Some(then)));
+        assert!(!is_current(Some(now), None));
+        assert!(!is_current(None, Some(now)));
+    }
+}
