@@ -127,9 +127,11 @@ impl<S: DenseHandle> RoomIndex<S> {
             self.part(slot, position, events);
         }
         let gone = std::mem::replace(&mut self.sockets[slot.index()], SocketEntry::vacant());
-        // The room may belong to a later socket with the same id.
-        if self.room(gone.own_room).owner == Some(slot) {
-            self.room_mut(gone.own_room).owner = None;
+        // The room may belong to a later socket with the same id by now, or be gone with it.
+        if let Some(own) = &mut self.rooms[gone.own_room as usize]
+            && own.owner == Some(slot)
+        {
+            own.owner = None;
             self.close_unused(gone.own_room);
         }
         let at = gone.everybody_idx as usize;
