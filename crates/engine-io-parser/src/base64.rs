@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use bytes::{BufMut, Bytes};
+use memchr::memchr2;
 
 use crate::{Base64Error, DecodeError};
 
@@ -23,16 +24,25 @@ impl<'a> Base64<'a> {
 
     /// The bytes it stands for.
     ///
+    /// Line breaks are passed over: the Java client writes one after every 76 characters and at the end.
+    ///
     /// # Errors
     ///
-    /// [`DecodeError::InvalidBase64`] if it is anything but the standard alphabet with full padding or none.
+    /// [`DecodeError::InvalidBase64`] if the rest is anything but the standard alphabet with full padding or none.
     pub fn decode(self) -> Result<Bytes, DecodeError> {
-        // With padding the length is a multiple of four, so the length alone says which form to hold it to.
-        let engine = if self.0.len().is_multiple_of(4) { &STANDARD } else { &STANDARD_NO_PAD };
-        match engine.decode(self.0) {
-            Ok(bytes) => Ok(bytes.into()),
-            Err(error) => Err(DecodeError::InvalidBase64(Base64Error(error))),
+        if memchr2(b'\r', b'\n', self.0.as_bytes()).is_some() {
+            return decode(&self.0.replace(['\r', '\n'], ""));
         }
+        decode(self.0)
+    }
+}
+
+fn decode(text: &str) -> Result<Bytes, DecodeError> {
+    // With padding the length is a multiple of four, so the length alone says which form to hold it to.
+    let engine = if text.len().is_multiple_of(4) { &STANDARD } else { &STANDARD_NO_PAD };
+    match engine.decode(text) {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) => Err(DecodeError::InvalidBase64(Base64Error(error))),
     }
 }
 
@@ -80,12 +90,25 @@ mod tests {
         check("+/+/", Some(&[0xfb, 0xff, 0xbf]));
         check("-_-_", None);
         check("AQ ID", None);
-        check("AQID\n", None);
+        check("AQID\t", None);
+        check("AQID\0", None);
         check("AQ==AQ==", None);
         check("é", None);
         check("A", None);
         // The last symbol has bits that stand for nothing: two texts would mean the same bytes.
         check("AR==", None);
+    }
+
+    #[test]
+    fn line_breaks_are_passed_over() {
+        check("AQID\n", Some(&[1, 2, 3]));
+        check("AQID\r\nBA==\r\n", Some(&[1, 2, 3, 4]));
+        check("AQ\n==\n", Some(&[1]));
+        check("A\nQ", Some(&[1]));
+        check("\n", Some(b""));
+        check("A\n", None);
+        check("AQ=\n", None);
+        check("AQ=\n=\n=", None);
     }
 
     #[test]

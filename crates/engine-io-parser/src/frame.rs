@@ -4,11 +4,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 
-use crate::{Message, Text, Utf8Error};
+use crate::{Message, MessageRef, PacketRef, Text, Utf8Error};
 
 /// An outgoing message together with its wire forms; a clone is one pointer.
 ///
@@ -75,10 +73,10 @@ impl SharedFrame {
         match &*self.0 {
             Inner::Text { buf, .. } => tail(buf, HEADROOM),
             Inner::Binary { payload, packet, .. } => packet.get_or_init(|| {
-                let mut text = String::with_capacity(1 + payload.len().div_ceil(3) * 4);
-                text.push('b');
-                BASE64.encode_string(payload, &mut text);
-                text.into_bytes()
+                let packet = PacketRef::Message(MessageRef::Binary(payload));
+                let mut buf = Vec::with_capacity(packet.encoded_len());
+                packet.encode_into(&mut buf);
+                buf
             }),
         }
     }

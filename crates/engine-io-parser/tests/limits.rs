@@ -1,8 +1,8 @@
 //! Each limit of the decoders and the encoder, at its value and one past it.
 
 use engine_io_parser::{
-    DecodeError, EncodeError, Handshake, Limits, Message, PacketRef, PayloadDecoder, PayloadEncoder,
-    SharedFrame, Text,
+    DecodeError, EncodeError, Handshake, Limits, Message, MessageRef, PacketRef, PayloadDecoder,
+    PayloadEncoder, SharedFrame, Text,
 };
 
 const MAX: usize = 1_000_000;
@@ -109,6 +109,16 @@ fn a_payload_is_written_behind_what_the_buffer_holds() {
     payload.push(&PacketRef::Ping("")).unwrap();
     payload.push(&PacketRef::Noop).unwrap();
     assert_eq!(buf, b"head 2\x1e6");
+}
+
+#[test]
+fn a_packet_needs_no_more_room_than_it_announces() {
+    let packet = PacketRef::from(MessageRef::Binary(b"abcd"));
+    let mut room = vec![0; packet.encoded_len()];
+    let mut buf = &mut room[..];
+    packet.encode_into(&mut buf);
+    assert!(buf.is_empty());
+    assert_eq!(room, b"bYWJjZA==");
 }
 
 #[test]

@@ -146,7 +146,8 @@ impl From<Message> for Packet {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketRef<'a> {
-    /// A session begins; the JSON of the [`Handshake`], not checked.
+    /// A session begins: the JSON of the [`Handshake`], not checked. The other way, what a WebTransport client sends
+    /// first, which is not a handshake.
     Open(&'a str),
     /// The session ends.
     Close,
@@ -238,5 +239,40 @@ impl<'a> From<&'a Message> for MessageRef<'a> {
             Message::Text(text) => Self::Text(text),
             Message::Binary(bytes) => Self::Binary(bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_has_one_digit_and_nothing_else_has_a_type() {
+        let names = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
+        let mut found = Vec::new();
+        for byte in 0..=u8::MAX {
+            if let Some(packet_type) = PacketType::from_ascii(byte) {
+                assert_eq!(packet_type.to_ascii(), byte);
+                found.push((byte, packet_type.to_string()));
+            }
+        }
+        let expected: Vec<_> = (b'0'..=b'6').zip(names.map(String::from)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_probe_is_told_from_a_heartbeat_by_its_data() {
+        let limits = Limits::default();
+        assert_eq!(PacketRef::decode_text("2probe", &limits), Ok(PacketRef::Ping(PROBE)));
+        assert_eq!(PacketRef::decode_text("2", &limits), Ok(PacketRef::Ping("")));
+        assert_eq!(Packet::Pong(Text::from_static(PROBE)).to_text(), "3probe");
+    }
+
+    #[test]
+    fn the_open_packet_of_a_webtransport_client_need_not_be_a_handshake() {
+        let limits = Limits::default();
+        assert_eq!(PacketRef::decode_text("0", &limits), Ok(PacketRef::Open("")));
+        let upgrade = r#"0{"sid":"a"}"#;
+        assert_eq!(PacketRef::decode_text(upgrade, &limits), Ok(PacketRef::Open(r#"{"sid":"a"}"#)));
     }
 }
