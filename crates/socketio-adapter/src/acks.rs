@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use crate::lock::lock;
-use crate::{AdapterError, Args, Missing, NodeId, SocketId};
+use crate::{AdapterError, JsonArgs, Missing, NodeId, SocketId};
 
 /// How one client answered a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct ClientAck {
     /// Which client, if its node says; nodes that run the official server do not.
     pub socket: Option<SocketId>,
     /// The arguments of its ack, or why there are none.
-    pub result: Result<Args, AckError>,
+    pub result: Result<JsonArgs, AckError>,
 }
 
 /// Why a client that was asked for an ack gave none.
@@ -207,7 +207,7 @@ impl PendingAck {
     }
 
     /// Tells how the client answered.
-    pub fn resolve(mut self, result: Result<Args, AckError>) {
+    pub fn resolve(mut self, result: Result<JsonArgs, AckError>) {
         self.is_resolved = true;
         self.sink.push(ClientAck { socket: self.socket.take(), result });
     }
@@ -251,8 +251,8 @@ impl Drop for OpenEnd {
 mod tests {
     use super::*;
 
-    fn args(json: &str) -> Args {
-        Args::new(json, vec![])
+    fn args(json: &str) -> JsonArgs {
+        JsonArgs::new(json, vec![])
     }
 
     #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AckStream, AdapterError, Args, BroadcastOptions, Disconnect, Fetched, LinkStatus, LocalNode, Outgoing,
-    Receipt, Replies, Restored, Room, ServerCount, Session,
+    AckStream, AdapterError, BroadcastOptions, Disconnect, Fetched, JsonArgs, LinkStatus, LocalNode,
+    Outgoing, Receipt, Replies, Restored, Room, ServerCount, Session,
 };
 
 /// Decides where else, beside this node, an operation on a namespace goes.
@@ -80,6 +80,14 @@ pub trait Adapter: Send + Sync + 'static {
         ServerCount::Known(1)
     }
 
+    /// Whether it reads the arguments of packets, in order to publish them.
+    ///
+    /// A custom parser's frames do not show their arguments. The server then encodes these a second time, as
+    /// JSON, and only if the adapter needs them; else they are empty.
+    fn reads_args(&self) -> bool {
+        true
+    }
+
     /// Sends an event to the recipients on all nodes.
     fn broadcast(&self, packet: &Outgoing, options: &BroadcastOptions) -> Receipt {
         Receipt::done().with_local(self.node().deliver(packet, options))
@@ -139,7 +147,7 @@ pub trait Adapter: Send + Sync + 'static {
     }
 
     /// Sends an event to all *other* servers.
-    fn server_side_emit(&self, event: &Args) -> Receipt {
+    fn server_side_emit(&self, event: &JsonArgs) -> Receipt {
         let _ = event;
         Receipt::done()
     }
@@ -149,7 +157,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// Cancel safe: answers that come later are dropped. The event is sent when the future is first polled.
-    async fn server_side_emit_with_ack(&self, event: &Args, timeout: Duration) -> Replies {
+    async fn server_side_emit_with_ack(&self, event: &JsonArgs, timeout: Duration) -> Replies {
         let _ = (event, timeout);
         Replies::default()
     }

@@ -22,7 +22,7 @@ pub use memory::{InMemoryAdapter, InMemoryAdapterFactory};
 pub use names::{NodeId, Room, SocketId};
 pub use node::{Disconnect, LocalNode, ReplySender, SocketSnapshot};
 pub use options::{BroadcastFlags, BroadcastOptions};
-pub use outgoing::{Args, Outgoing};
+pub use outgoing::{JsonArgs, Outgoing};
 pub use receipt::{Receipt, ReceiptSender};
 pub use replies::{Fetched, Missing, Replies, Reply};
 pub use rooms::RoomIndex;

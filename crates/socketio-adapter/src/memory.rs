@@ -28,6 +28,10 @@ impl Adapter for InMemoryAdapter {
     fn node(&self) -> &dyn LocalNode {
         &*self.node
     }
+
+    fn reads_args(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for InMemoryAdapter {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use engine_io_parser::Text;
 
-use crate::{AckSink, Args, BroadcastOptions, NodeId, Outgoing, Room, SocketId};
+use crate::{AckSink, BroadcastOptions, JsonArgs, NodeId, Outgoing, Room, SocketId};
 
 /// One namespace of this node, as its adapter sees it; implemented by the server.
 ///
@@ -48,7 +48,7 @@ pub trait LocalNode: Send + Sync + 'static {
 
     /// Hands in an event that another server sent with `server_side_emit`. `reply` is there if that server waits for
     /// an answer.
-    fn server_side_event(&self, event: Args, reply: Option<ReplySender>);
+    fn server_side_event(&self, event: JsonArgs, reply: Option<ReplySender>);
 }
 
 /// How sockets are disconnected.
@@ -78,7 +78,7 @@ pub struct SocketSnapshot {
 }
 
 /// Sends the answer to an event between servers. It can be used once; dropped, there is no answer.
-pub struct ReplySender(Box<dyn FnOnce(Args) + Send>);
+pub struct ReplySender(Box<dyn FnOnce(JsonArgs) + Send>);
 
 impl SocketSnapshot {
     /// A socket in its own room only, with an empty handshake and no data.
@@ -98,12 +98,12 @@ impl SocketSnapshot {
 impl ReplySender {
     /// Hands the answer to `send`, which must not block.
     #[must_use]
-    pub fn new(send: impl FnOnce(Args) + Send + 'static) -> Self {
+    pub fn new(send: impl FnOnce(JsonArgs) + Send + 'static) -> Self {
         Self(Box::new(send))
     }
 
     /// Answers.
-    pub fn send(self, args: Args) {
+    pub fn send(self, args: JsonArgs) {
         (self.0)(args);
     }
 }

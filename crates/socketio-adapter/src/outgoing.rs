@@ -13,14 +13,14 @@ use smallvec::SmallVec;
 /// publish an event and hand one in. An event's name is its first argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Args {
+pub struct JsonArgs {
     /// The arguments as the text of a JSON array.
     pub json: Text,
     /// The binary values, in the order of their placeholder numbers.
     pub attachments: Vec<Bytes>,
 }
 
-impl Args {
+impl JsonArgs {
     /// Arguments from the text of a JSON array and the binary values it refers to.
     ///
     /// The text is not checked here: whoever reads it does so, with its own limits.
@@ -46,31 +46,27 @@ type Frames = SmallVec<[SharedFrame; 1]>;
 
 #[derive(Debug, Clone)]
 enum Source {
-    /// The JSON array is the rest of the first frame's text from here on; the further frames are the attachments.
-    Frames {
-        json_at: usize,
-    },
-    Args(Args),
+    /// The JSON array is the end of the first frame's text; the further frames are the attachments.
+    Frames,
+    Args(JsonArgs),
 }
 
 impl Outgoing {
-    /// An event whose first frame is a text that ends in its arguments: `2/chat,["news",1]`, `json_at` bytes in.
-    ///
-    /// The further frames are its attachments.
+    /// An event encoded by the JSON parser: a text frame such as `2/chat,["news",1]`, then its attachments.
     #[must_use]
-    pub fn from_frames(frames: impl IntoIterator<Item = SharedFrame>, json_at: usize) -> Self {
-        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Frames { json_at } }
+    pub fn from_frames(frames: impl IntoIterator<Item = SharedFrame>) -> Self {
+        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Frames }
     }
 
     /// An event whose frames are not made of JSON (another parser), with its arguments beside them.
     #[must_use]
-    pub fn from_parts(frames: impl IntoIterator<Item = SharedFrame>, args: Args) -> Self {
+    pub fn from_parts(frames: impl IntoIterator<Item = SharedFrame>, args: JsonArgs) -> Self {
         Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Args(args) }
     }
 
     /// An event of which only the arguments are known: its frames are made when they are asked for.
     #[must_use]
-    pub fn from_args(args: Args) -> Self {
+    pub fn from_args(args: JsonArgs) -> Self {
         Self { frames: OnceLock::new(), source: Source::Args(args) }
     }
 
@@ -79,7 +75,7 @@ impl Outgoing {
     /// # Errors
     ///
     /// What `encode` returns; a later call tries again.
-    pub fn frames<E, I>(&self, encode: impl FnOnce(&Args) -> Result<I, E>) -> Result<&[SharedFrame], E>
+    pub fn frames<E, I>(&self, encode: impl FnOnce(&JsonArgs) -> Result<I, E>) -> Result<&[SharedFrame], E>
     where
         I: IntoIterator<Item = SharedFrame>,
     {
@@ -88,7 +84,7 @@ impl Outgoing {
             // Two threads may have encoded at once; either result will do.
             let _ = self.frames.set(frames);
         }
-        Ok(self.frames.get().map_or(&[], |frames| frames))
+        Ok(self.framed())
     }
 
     /// The arguments, event name first, as the UTF-8 text of a JSON array with placeholders for attachments.
@@ -109,15 +105,30 @@ impl Outgoing {
     pub fn attachments(&self) -> impl Iterator<Item = Bytes> + '_ {
         let (kept, framed) = match &self.source {
             Source::Args(args) => (args.attachments.as_slice(), &[][..]),
-            Source::Frames { .. } => {
-                (&[][..], self.frames.get().and_then(|frames| frames.get(1..)).unwrap_or_default())
-            }
+            Source::Frames => (&[][..], self.framed().get(1..).unwrap_or_default()),
         };
         kept.iter().cloned().chain(framed.iter().map(|frame| match frame.to_message() {
             Message::Binary(bytes) => bytes,
             Message::Text(text) => text.into_bytes(),
         }))
     }
+
+    fn framed(&self) -> &[SharedFrame] {
+        self.frames.get().map_or(&[], |frames| frames)
+    }
+}
+
+/// The JSON array of an encoded event: what follows packet type, number of attachments, namespace and ack id.
+fn json_of(frame: &SharedFrame) -> &[u8] {
+    let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
+    // The packet of a text frame is the text behind one type character, which is a digit too.
+    let mut rest = frame.packet();
+    rest = &rest[rest.iter().take_while(|byte| is_number(byte)).count()..];
+    if rest.starts_with(b"/") {
+        let namespace = rest.iter().take_while(|byte| **byte != b',').count();
+        rest = rest.get(namespace + 1..).unwrap_or_default();
+    }
+    &rest[rest.iter().take_while(|byte| is_number(byte)).count()..]
 }
 
 #[cfg(test)]
@@ -128,20 +139,36 @@ mod tests {
 
     #[test]
     fn arguments_are_read_out_of_the_frames() {
+        for (packet, json) in [
+            (r#"2["a",1]"#, r#"["a",1]"#),
+            (r#"212["a"]"#, r#"["a"]"#),
+            (r#"2/chat,["a"]"#, r#"["a"]"#),
+            (r#"2/ch[at,12["a",[]]"#, r#"["a",[]]"#),
+            (r#"52-/1-2,7["a"]"#, r#"["a"]"#),
+            ("2/chat", ""),
+            ("", ""),
+        ] {
+            let packet = Outgoing::from_frames([SharedFrame::text(packet)]);
+            assert_eq!(packet.args_json(), json.as_bytes());
+            assert_eq!(packet.attachments().count(), 0);
+        }
+    }
+
+    #[test]
+    fn attachments_are_the_further_frames_and_shared() {
         let image = Bytes::from_static(&[1, 2, 3]);
-        let text = r#"51-/chat,["image",{"_placeholder":true,"num":0}]"#;
-        let frames = [SharedFrame::text(text), SharedFrame::binary(image.clone())];
-        let packet = Outgoing::from_frames(frames, "51-/chat,".len());
+        let text = r#"51-["image",{"_placeholder":true,"num":0}]"#;
+        let packet = Outgoing::from_frames([SharedFrame::text(text), SharedFrame::binary(image.clone())]);
         assert_eq!(packet.args_json(), br#"["image",{"_placeholder":true,"num":0}]"#);
         let attachments: Vec<Bytes> = packet.attachments().collect();
         assert_eq!(attachments.len(), 1);
         assert_eq!(attachments[0], image);
-        assert_eq!(attachments[0].as_ptr(), image.as_ptr(), "an attachment is shared");
+        assert_eq!(attachments[0].as_ptr(), image.as_ptr());
     }
 
     #[test]
     fn arguments_are_encoded_once() {
-        let packet = Outgoing::from_args(Args::new(r#"["a"]"#, vec![]));
+        let packet = Outgoing::from_args(JsonArgs::new(r#"["a"]"#, vec![]));
         let mut n_encoded = 0;
         for _ in 0..2 {
             let frames = packet
@@ -158,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_failed_encoding_is_reported_and_tried_again() {
-        let packet = Outgoing::from_args(Args::new("[", vec![]));
+        let packet = Outgoing::from_args(JsonArgs::new("[", vec![]));
         let failed = packet.frames(|_| Err::<[SharedFrame; 0], _>("bad"));
         assert_eq!(failed.map(<[_]>::len), Err("bad"));
         let frames = packet.frames(|_| Ok::<_, &str>([SharedFrame::text("2[]")]));
@@ -168,7 +195,7 @@ mod tests {
     #[test]
     fn other_parsers_carry_their_arguments_beside_the_frames() {
         let frames = [SharedFrame::binary(Bytes::from_static(&[0x93]))];
-        let packet = Outgoing::from_parts(frames, Args::new(r#"["a"]"#, vec![Bytes::from_static(&[7])]));
+        let packet = Outgoing::from_parts(frames, JsonArgs::new(r#"["a"]"#, vec![Bytes::from_static(&[7])]));
         assert_eq!(packet.args_json(), br#"["a"]"#);
         assert_eq!(packet.attachments().collect::<Vec<_>>(), [Bytes::from_static(&[7])]);
         let frames = packet.frames(|_| Err::<[SharedFrame; 0], _>("never called"));

@@ -1,6 +1,6 @@
 //! Answers of a cluster: what came, and who did not answer.
 
-use crate::{AdapterError, Args, NodeId, SocketSnapshot};
+use crate::{AdapterError, JsonArgs, NodeId, SocketSnapshot};
 
 /// The nodes that were asked and did not answer.
 ///
@@ -35,7 +35,7 @@ pub struct Reply {
     /// Who answered, if the engine says.
     pub node: Option<NodeId>,
     /// The arguments of its ack.
-    pub args: Args,
+    pub args: JsonArgs,
 }
 
 /// The answers to [`Adapter::server_side_emit_with_ack`](crate::Adapter::server_side_emit_with_ack).
@@ -73,7 +73,7 @@ impl FromIterator<NodeId> for Missing {
 impl Reply {
     /// An answer, and who gave it.
     #[must_use]
-    pub fn new(node: Option<NodeId>, args: Args) -> Self {
+    pub fn new(node: Option<NodeId>, args: JsonArgs) -> Self {
         Self { node, args }
     }
 }

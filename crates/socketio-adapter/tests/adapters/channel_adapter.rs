@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use socketio_adapter::{
-    AckError, AckStream, Adapter, AdapterError, AdapterErrorKind, AdapterFactory, Args, BroadcastOptions,
-    ClientAck, DEFAULT_REQUEST_TIMEOUT, Disconnect, Fetched, Gap, LinkReporter, LinkState, LinkStatus,
-    LocalNode, Missing, NodeId, Outgoing, Receipt, ReceiptSender, Replies, Reply, ReplySender, Room,
-    ServerCount, SocketSnapshot,
+    AckError, AckStream, Adapter, AdapterError, AdapterErrorKind, AdapterFactory, BroadcastOptions,
+    ClientAck, DEFAULT_REQUEST_TIMEOUT, Disconnect, Fetched, Gap, JsonArgs, LinkReporter, LinkState,
+    LinkStatus, LocalNode, Missing, NodeId, Outgoing, Receipt, ReceiptSender, Replies, Reply, ReplySender,
+    Room, ServerCount, SocketSnapshot,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -56,19 +56,19 @@ struct Message {
 
 #[derive(Clone)]
 enum Body {
-    Broadcast { args: Args, options: BroadcastOptions, request: Option<u64> },
+    Broadcast { args: JsonArgs, options: BroadcastOptions, request: Option<u64> },
     Join { options: BroadcastOptions, rooms: Vec<Room> },
     Leave { options: BroadcastOptions, rooms: Vec<Room> },
     Disconnect { options: BroadcastOptions, how: Disconnect },
     Fetch { options: BroadcastOptions, request: u64 },
-    ServerEvent { args: Args, request: Option<u64> },
+    ServerEvent { args: JsonArgs, request: Option<u64> },
     Answer { request: u64, answer: Answer },
 }
 
 #[derive(Clone)]
 enum Answer {
     Sockets(Vec<SocketSnapshot>),
-    Reply(Args),
+    Reply(JsonArgs),
     Asked(usize),
     Ack(ClientAck),
 }
@@ -248,11 +248,11 @@ impl Adapter for ChannelAdapter {
         fetched
     }
 
-    fn server_side_emit(&self, event: &Args) -> Receipt {
+    fn server_side_emit(&self, event: &JsonArgs) -> Receipt {
         self.publish(Body::ServerEvent { args: event.clone(), request: None })
     }
 
-    async fn server_side_emit_with_ack(&self, event: &Args, time: Duration) -> Replies {
+    async fn server_side_emit_with_ack(&self, event: &JsonArgs, time: Duration) -> Replies {
         let ask = |request| Body::ServerEvent { args: event.clone(), request: Some(request) };
         let (answers, missing, error) = self.ask_all(ask, time).await;
         let replies = answers.into_iter().filter_map(|(from, answer)| match answer {
@@ -364,8 +364,8 @@ impl Shared {
 }
 
 /// The arguments as they are published, read out of the frames that the clients here got.
-fn args_of(packet: &Outgoing) -> Args {
-    Args::new(String::from_utf8_lossy(packet.args_json()).into_owned(), packet.attachments().collect())
+fn args_of(packet: &Outgoing) -> JsonArgs {
+    JsonArgs::new(String::from_utf8_lossy(packet.args_json()).into_owned(), packet.attachments().collect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socketio_adapter::{
-    AckError, AdapterErrorKind, Args, BroadcastOptions, Disconnect, InMemoryAdapterFactory, LinkState,
+    AckError, AdapterErrorKind, BroadcastOptions, Disconnect, InMemoryAdapterFactory, JsonArgs, LinkState,
     ServerCount, Session,
 };
 
@@ -41,7 +41,7 @@ async fn every_client_that_is_asked_answers_once() {
     assert_eq!(
         acks,
         [
-            (Some("c".into()), Ok(Args::new("[3]", vec![]))),
+            (Some("c".into()), Ok(JsonArgs::new("[3]", vec![]))),
             (Some("a".into()), Err(AckError::Timeout)),
             (Some("b".into()), Err(AckError::Disconnected)),
         ]
@@ -83,7 +83,7 @@ async fn many_sockets_join_and_leave_at_once() {
 async fn there_are_no_other_servers_to_hear_or_to_answer() {
     let (node, adapter) = Node::start(&InMemoryAdapterFactory);
     node.reply_to_servers("[1]");
-    let question = Args::new(r#"["question"]"#, vec![]);
+    let question = JsonArgs::new(r#"["question"]"#, vec![]);
     adapter.server_side_emit(&question).await.expect("nobody is there to miss it");
     let answers = adapter.server_side_emit_with_ack(&question, Duration::from_secs(1)).await;
     assert_eq!(answers.replies, []);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use engine_io_parser::SharedFrame;
 use socketio_adapter::rooms::{Recipients, RoomEvent};
 use socketio_adapter::{
-    AckError, AckSink, Adapter, AdapterFactory, Args, BroadcastOptions, Disconnect, LocalNode, Outgoing,
+    AckError, AckSink, Adapter, AdapterFactory, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing,
     PendingAck, Receipt, ReplySender, Room, RoomIndex, SocketId, SocketSnapshot,
 };
 
@@ -23,9 +23,9 @@ struct Table {
     rooms: RoomIndex<u32>,
     sockets: Vec<Client>,
     recipients: Recipients<u32>,
-    server_events: Vec<Args>,
+    server_events: Vec<JsonArgs>,
     /// How this server answers an event of another one; `None` leaves it unanswered.
-    server_reply: Option<Args>,
+    server_reply: Option<JsonArgs>,
 }
 
 struct Client {
@@ -40,7 +40,8 @@ impl Node {
     pub(crate) fn start(factory: &impl AdapterFactory) -> (Arc<Self>, Arc<dyn Adapter>) {
         let node = Arc::new(Self::default());
         let adapter = factory.create(Arc::clone(&node) as Arc<dyn LocalNode>);
-        node.adapter.set(Arc::downgrade(&adapter)).ok().expect("it is set here only");
+        let known = node.adapter.get_or_init(|| Arc::downgrade(&adapter));
+        assert!(known.ptr_eq(&Arc::downgrade(&adapter)), "a node has one adapter");
         (node, adapter)
     }
 
@@ -76,7 +77,7 @@ impl Node {
     /// The client answers the oldest event that asked it for an ack.
     pub(crate) fn answer(&self, slot: u32, result: Result<&str, AckError>) {
         let ack = self.lock().sockets[slot as usize].acks.remove(0);
-        ack.resolve(result.map(|json| Args::new(json, vec![])));
+        ack.resolve(result.map(|json| JsonArgs::new(json, vec![])));
     }
 
     pub(crate) fn is_in(&self, slot: u32, room: &str) -> bool {
@@ -84,7 +85,7 @@ impl Node {
     }
 
     pub(crate) fn reply_to_servers(&self, json: &str) {
-        self.lock().server_reply = Some(Args::new(json, vec![]));
+        self.lock().server_reply = Some(JsonArgs::new(json, vec![]));
     }
 
     pub(crate) fn server_events(&self) -> Vec<String> {
@@ -197,7 +198,7 @@ impl LocalNode for Node {
         self.lock().rooms.rooms().cloned().collect()
     }
 
-    fn server_side_event(&self, event: Args, reply: Option<ReplySender>) {
+    fn server_side_event(&self, event: JsonArgs, reply: Option<ReplySender>) {
         let mut table = self.lock();
         table.server_events.push(event);
         if let (Some(reply), Some(args)) = (reply, table.server_reply.clone()) {
@@ -209,11 +210,11 @@ impl LocalNode for Node {
 
 /// An event as the server makes it: encoded once, before the adapter sees it.
 pub(crate) fn event(json: &str) -> Outgoing {
-    Outgoing::from_frames([SharedFrame::text(&format!("2{json}"))], 1)
+    Outgoing::from_frames([SharedFrame::text(&format!("2{json}"))])
 }
 
 fn text_of(packet: &Outgoing) -> String {
-    let encode = |args: &Args| Ok::<_, Infallible>([SharedFrame::text(&format!("2{}", args.json))]);
+    let encode = |args: &JsonArgs| Ok::<_, Infallible>([SharedFrame::text(&format!("2{}", args.json))]);
     let frames = packet.frames(encode).expect("this encoder does not fail");
     String::from_utf8_lossy(frames[0].packet()).into_owned()
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_adapter::{
-    AckError, Adapter, AdapterErrorKind, Args, BroadcastFlags, BroadcastOptions, Disconnect, Gap, LinkState,
-    ServerCount,
+    AckError, Adapter, AdapterErrorKind, BroadcastFlags, BroadcastOptions, Disconnect, Gap, JsonArgs,
+    LinkState, ServerCount,
 };
 use tokio::time::Instant;
 
@@ -43,8 +43,8 @@ fn local() -> BroadcastOptions {
     BroadcastOptions::new().with_flags(flags)
 }
 
-fn args(json: &str) -> Args {
-    Args::new(json, vec![])
+fn args(json: &str) -> JsonArgs {
+    JsonArgs::new(json, vec![])
 }
 
 #[tokio::test(start_paused = true)]
