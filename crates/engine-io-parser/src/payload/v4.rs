@@ -45,9 +45,8 @@ impl<'a> Iterator for PayloadDecoder<'a> {
         if let Some(error) = self.too_large.take() {
             return Some(Err(error));
         }
-        let (packet, rest) = match memchr(SEPARATOR, rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
-        {
-            Some((packet, rest)) => (packet, rest.get(1..)),
+        let (packet, rest) = match memchr(SEPARATOR, rest.as_bytes()) {
+            Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..)),
             None => (rest, None),
         };
         let packet = PacketRef::decode_unlimited(packet);
