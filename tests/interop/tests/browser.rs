@@ -1,0 +1,34 @@
+//! The official Engine.IO client in Chromium, against the official server and this project's.
+
+use interop_tests::{conformance, reference, run_script};
+use test_support::process::Server;
+
+fn check(server: &Server, transports: &str) {
+    run_script("browser-engine-client.mjs", &[&server.url(), transports]);
+}
+
+#[test]
+fn browser_script_accepts_the_official_server() {
+    check(&reference("engine-io"), "upgrade");
+}
+
+#[test]
+#[should_panic(expected = "FAILED Error: talk")]
+fn browser_script_notices_a_lost_message() {
+    check(&reference("engine-io-lossy"), "polling");
+}
+
+#[test]
+fn browser_on_polling() {
+    check(&conformance("engine-io"), "polling");
+}
+
+#[test]
+fn browser_on_websocket() {
+    check(&conformance("engine-io"), "websocket");
+}
+
+#[test]
+fn browser_that_upgrades() {
+    check(&conformance("engine-io"), "upgrade");
+}
