@@ -34,7 +34,7 @@ impl JsonArgs {
 ///
 /// On the node where it was emitted it carries the frames that clients get; a cluster adapter reads its arguments out
 /// of them without encoding again. On a node that learnt of it from another one it carries the arguments, and
-/// the frames are made when the first local recipient is found. A clone shares all of it.
+/// the frames are made when the first local recipient is found. Clones share frames and arguments, nothing is copied.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     frames: OnceLock<Frames>,
@@ -92,12 +92,7 @@ impl Outgoing {
     pub fn args_json(&self) -> &[u8] {
         match &self.source {
             Source::Args(args) => args.json.as_bytes(),
-            Source::Frames { json_at } => {
-                // The packet of a text frame is the text behind one type character.
-                let packet =
-                    self.frames.get().and_then(|frames| frames.first()).map_or(&[][..], SharedFrame::packet);
-                packet.get(json_at.saturating_add(1)..).unwrap_or_default()
-            }
+            Source::Frames => self.framed().first().map_or(&[], json_of),
         }
     }
 
