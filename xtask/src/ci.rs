@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::shell::{cargo, cargo_locked, output, run, succeeds};
+use crate::shell::{cargo, cargo_locked, output, run, succeeds, workspace};
 use crate::{Outcome, test, tidy};
 
 type Step = fn() -> Outcome;
@@ -60,7 +60,17 @@ fn fuzz() -> Outcome {
         command
     };
     for target in output(&mut instrumented("fuzz list"))?.lines() {
-        run(&mut instrumented(&format!("fuzz run {target} -- -max_total_time={FUZZ_SECONDS}")))?;
+        // What the run finds goes to the first folder, so that the corpus under version control only grows on purpose.
+        let found = workspace().join("fuzz/target/smoke").join(target);
+        std::fs::create_dir_all(&found).map_err(|e| format!("{}: {e}", found.display()))?;
+        let corpus = workspace().join("fuzz/corpus").join(target);
+        let mut smoke = instrumented(&format!("fuzz run {target}"));
+        smoke
+            .arg(&found)
+            .args(corpus.is_dir().then_some(&corpus))
+            .arg("--")
+            .arg(format!("-max_total_time={FUZZ_SECONDS}"));
+        run(&mut smoke)?;
     }
     Ok(())
 }
