@@ -1,0 +1,3 @@
+//! Benches of the room table; there is nothing in the library itself.
+//!
+//! `cargo bench -p bench-rooms`
