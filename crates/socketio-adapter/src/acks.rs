@@ -147,7 +147,7 @@ impl fmt::Debug for AckStream {
 impl AckSink {
     /// Announces that a client is asked. Its answer arrives through the returned value, exactly once.
     #[must_use = "dropping it tells that the client disconnected"]
-    pub fn expect(&self, socket: impl Into<Option<SocketId>>) -> PendingAck {
+    pub fn asked(&self, socket: impl Into<Option<SocketId>>) -> PendingAck {
         PendingAck { sink: self.clone(), socket: socket.into(), is_resolved: false }
     }
 
@@ -258,8 +258,7 @@ mod tests {
     #[tokio::test]
     async fn every_client_answers_exactly_once_and_then_the_stream_ends() {
         let (sink, mut stream) = AckStream::channel();
-        let (a, b, c) =
-            (sink.expect(SocketId::from("a")), sink.expect(SocketId::from("b")), sink.expect(None));
+        let (a, b, c) = (sink.asked(SocketId::from("a")), sink.asked(SocketId::from("b")), sink.asked(None));
         drop(sink);
         b.resolve(Ok(args("[1]")));
         a.resolve(Err(AckError::Timeout));
@@ -284,7 +283,7 @@ mod tests {
         let (sink, mut stream) = AckStream::channel();
         let waiting = tokio::spawn(async move { (stream.next().await, stream.next().await) });
         tokio::task::yield_now().await;
-        sink.expect(SocketId::from("a")).resolve(Ok(args("[]")));
+        sink.asked(SocketId::from("a")).resolve(Ok(args("[]")));
         tokio::task::yield_now().await;
         drop(sink);
         let (first, end) = waiting.await.expect("the reader ends");
@@ -308,7 +307,7 @@ mod tests {
     #[test]
     fn answers_nobody_reads_are_not_kept() {
         let (sink, stream) = AckStream::channel();
-        let pending = sink.expect(SocketId::from("a"));
+        let pending = sink.asked(SocketId::from("a"));
         assert!(!pending.is_closed());
         drop(stream);
         assert!(sink.is_closed());

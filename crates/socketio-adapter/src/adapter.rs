@@ -26,7 +26,8 @@ use crate::{
 /// **What may block.** The methods that are not `async` must not block and must not wait: they are called from
 /// within a runtime, often from the task that serves a connection. Put the message into a bounded queue that a
 /// task of yours drains, and return a [`Receipt`] that the task completes; if the queue is full, return
-/// [`Receipt::failed`] with [`QueueFull`](crate::AdapterErrorKind::QueueFull). The `async` methods may wait, but not for
+/// [`Receipt::failed`] with [`QueueFull`](crate::AdapterErrorKind::QueueFull). What is volatile may be dropped
+/// instead. The `async` methods may wait, but not for
 /// ever: they end at a timeout with what they have.
 ///
 /// **Threads.** Every method may be called from several threads at once, except
@@ -57,6 +58,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the engine cannot be used. The server reports it and may go on alone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped early, the adapter is to be closed.
     async fn init(&self) -> Result<(), AdapterError> {
         Ok(())
     }
@@ -66,6 +71,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the cluster could not be left in order.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe, but it may be called again.
     async fn close(&self) -> Result<(), AdapterError> {
         Ok(())
     }
@@ -175,6 +184,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Unsupported`](crate::AdapterErrorKind::Unsupported) by default; else if the session could not be kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped early, the session may or may not be kept.
     async fn persist_session(&self, session: Session) -> Result<(), AdapterError> {
         drop(session);
         Err(crate::AdapterErrorKind::Unsupported.into())
@@ -187,6 +200,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     ///
     /// If the session could not be looked for. The client then gets a new one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped early, the session may be lost.
     async fn restore_session(
         &self,
         private_id: &str,

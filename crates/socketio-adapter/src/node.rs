@@ -19,13 +19,14 @@ pub trait LocalNode: Send + Sync + 'static {
 
     /// Queues an event to the local recipients and returns how many they are.
     ///
-    /// It is in the outbox of each of them when the call returns. The flag `local` has no meaning here: everything is.
+    /// It is in the outbox of each of them when the call returns; a volatile one may be left out by a client that is
+    /// not ready. Of the flags, `volatile` and `compress` are heeded; what is called here is local anyway.
     fn deliver(&self, packet: &Outgoing, options: &BroadcastOptions) -> usize;
 
     /// Queues an event to the local recipients, asks each for an ack, and returns how many were asked.
     ///
     /// The packet is encoded here from its arguments, since ack ids are each node's own. Every recipient is announced
-    /// with [`AckSink::expect`] before the call returns; how it answered, or that it did not, follows.
+    /// with [`AckSink::asked`] before the call returns; how it answered, or that it did not, follows.
     fn deliver_with_ack(&self, packet: &Outgoing, options: &BroadcastOptions, acks: &AckSink) -> usize;
 
     /// Lets the local recipients join rooms.

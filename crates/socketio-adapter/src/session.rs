@@ -45,6 +45,10 @@ pub trait Replay: Send + fmt::Debug {
     /// # Errors
     ///
     /// If the missed events are not all known any more, or cannot be read. `resume` was not called then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped early, the session is lost, unless `resume` was called.
     async fn replay(
         self: Box<Self>,
         resume: Box<dyn FnOnce(Vec<Outgoing>) + Send>,

@@ -9,7 +9,7 @@ use super::memberships::{Membership, Memberships, to_u32};
 use super::{DenseHandle, JoinError, Recipients, RoomEvent, RoomLimits};
 use crate::{BroadcastOptions, Room};
 
-/// Who is in which room on this node; see the [module](self::super).
+/// Who is in which room on this node; see the [module](crate::rooms).
 ///
 /// `S` stands for a socket. A socket is known from [`insert`](Self::insert) to [`remove`](Self::remove); for a handle
 /// that is not known (any more), changes do nothing. Events are appended to a list of the caller's.
@@ -377,5 +377,25 @@ impl<S: DenseHandle> Default for RoomIndex<S> {
 impl<S> SocketEntry<S> {
     fn vacant() -> Self {
         Self { slot: None, everybody_idx: 0, own_room: 0, rooms: Memberships::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Index and generation, as a server's handle is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Slot(u32, u32);
+
+    #[test]
+    fn an_idle_socket_costs_what_the_documentation_says() {
+        let in_hash_table = size_of::<u32>() + 1;
+        let room = size_of::<Option<RoomEntry<Slot>>>() + in_hash_table;
+        let socket = size_of::<SocketEntry<Slot>>() + size_of::<Slot>();
+        let membership = size_of::<Member<Slot>>() + size_of::<Membership>();
+        assert!(room <= 70, "a room: {room}");
+        assert!(membership <= 20, "a membership: {membership}");
+        assert!(socket + room <= 150, "a socket in its own room: {}", socket + room);
     }
 }

@@ -189,7 +189,7 @@ impl Adapter for ChannelAdapter {
                         }
                         Some((_, Answer::Ack(ack))) => {
                             n_open -= 1;
-                            sink.expect(ack.socket).resolve(ack.result);
+                            sink.asked(ack.socket).resolve(ack.result);
                         }
                         Some(_) => {}
                         None => break,
@@ -198,7 +198,7 @@ impl Adapter for ChannelAdapter {
             };
             let _ = timeout(time, collect).await;
             lock(&shared.requests).remove(&request);
-            (0..n_open).for_each(|_| sink.expect(None).resolve(Err(AckError::Timeout)));
+            (0..n_open).for_each(|_| sink.asked(None).resolve(Err(AckError::Timeout)));
             missing.into_iter().for_each(|node| sink.missing(node));
         });
         stream

@@ -144,7 +144,7 @@ impl LocalNode for Node {
         for &slot in &slots {
             let client = &mut table.sockets[slot as usize];
             client.received.push(format!("421{}", String::from_utf8_lossy(packet.args_json())));
-            client.acks.push(acks.expect(client.id.clone()));
+            client.acks.push(acks.asked(client.id.clone()));
         }
         slots.len()
     }
