@@ -26,7 +26,8 @@ pub trait LocalNode: Send + Sync + 'static {
     /// Queues an event to the local recipients, asks each for an ack, and returns how many were asked.
     ///
     /// The packet is encoded here from its arguments, since ack ids are each node's own. Every recipient is announced
-    /// with [`AckSink::asked`] before the call returns; how it answered, or that it did not, follows.
+    /// with [`AckSink::asked`] before the call returns; how it answered follows, or that it did not:
+    /// who has not answered after the flag `timeout` is given up here, on the node that asked.
     fn deliver_with_ack(&self, packet: &Outgoing, options: &BroadcastOptions, acks: &AckSink) -> usize;
 
     /// Lets the local recipients join rooms.

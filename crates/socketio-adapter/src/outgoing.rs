@@ -108,6 +108,19 @@ impl Outgoing {
         }))
     }
 
+    /// The arguments apart from the frames. They are shared where that is possible; the text of a frame is copied.
+    #[must_use]
+    pub fn to_args(&self) -> JsonArgs {
+        match &self.source {
+            Source::Args(args) => args.clone(),
+            Source::Frames => {
+                // A text frame is made of UTF-8, so nothing is replaced here.
+                let json = String::from_utf8_lossy(self.args_json()).into_owned();
+                JsonArgs::new(json, self.attachments().collect())
+            }
+        }
+    }
+
     fn framed(&self) -> &[SharedFrame] {
         self.frames.get().map_or(&[], |frames| frames)
     }
@@ -159,6 +172,8 @@ mod tests {
         assert_eq!(attachments.len(), 1);
         assert_eq!(attachments[0], image);
         assert_eq!(attachments[0].as_ptr(), image.as_ptr());
+        assert_eq!(packet.to_args().attachments, attachments);
+        assert_eq!(packet.to_args().json.as_bytes(), packet.args_json());
     }
 
     #[test]

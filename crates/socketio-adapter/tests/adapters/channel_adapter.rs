@@ -161,7 +161,7 @@ impl Adapter for ChannelAdapter {
 
     fn broadcast(&self, packet: &Outgoing, options: &BroadcastOptions) -> Receipt {
         let n_local = self.node().deliver(packet, options);
-        let body = || Body::Broadcast { args: args_of(packet), options: options.clone(), request: None };
+        let body = || Body::Broadcast { args: packet.to_args(), options: options.clone(), request: None };
         self.publish_unless_local(options, body).with_local(n_local)
     }
 
@@ -173,7 +173,7 @@ impl Adapter for ChannelAdapter {
         }
         let (request, mut answers) = self.shared.open_request();
         let body =
-            Body::Broadcast { args: args_of(packet), options: options.clone(), request: Some(request) };
+            Body::Broadcast { args: packet.to_args(), options: options.clone(), request: Some(request) };
         drop(self.publish(body));
         let mut missing = self.shared.bus.members_but(&self.shared.id);
         let shared = Arc::clone(&self.shared);
@@ -361,11 +361,6 @@ impl Shared {
             .send(Message { from: self.id.clone(), body: Body::Answer { request, answer } }, Some(to))
             .await;
     }
-}
-
-/// The arguments as they are published, read out of the frames that the clients here got.
-fn args_of(packet: &Outgoing) -> JsonArgs {
-    JsonArgs::new(String::from_utf8_lossy(packet.args_json()).into_owned(), packet.attachments().collect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
