@@ -14,24 +14,31 @@ const WASM: &str = "wasm32-unknown-unknown";
 /// How long each fuzz target runs.
 const FUZZ_SECONDS: u32 = 10;
 
+const STEPS: &[(&str, Step)] = &[
+    ("formatting", || run(&mut cargo("fmt --all --check"))),
+    ("tidy", tidy::run),
+    ("lints", || run(cargo_locked("clippy --workspace --all-targets").args(["--", "-D", "warnings"]))),
+    ("docs", || run(cargo_locked("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))),
+    ("wasm", wasm),
+    ("fuzzing", fuzz),
+    ("tests", test::run_all),
+];
+
 pub(crate) fn run_all() -> Outcome {
-    let steps: [(&str, Step); 7] = [
-        ("formatting", || run(&mut cargo("fmt --all --check"))),
-        ("tidy", tidy::run),
-        ("lints", || run(cargo_locked("clippy --workspace --all-targets").args(["--", "-D", "warnings"]))),
-        ("docs", || run(cargo_locked("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))),
-        ("wasm", wasm),
-        ("fuzzing", fuzz),
-        ("tests", test::run_all),
-    ];
     let mut took = Vec::new();
-    for (name, step) in steps {
+    for (name, step) in STEPS {
         let started = Instant::now();
         step().map_err(|problem| format!("{name}: {problem}"))?;
         took.push(format!("{name} {} s", started.elapsed().as_secs()));
     }
     eprintln!("\nall passed: {}", took.join(", "));
     Ok(())
+}
+
+pub(crate) fn run_one(wanted: &str) -> Outcome {
+    let step = STEPS.iter().find(|(name, _)| *name == wanted);
+    let (_, step) = step.ok_or_else(|| format!("there is no step {wanted}"))?;
+    step()
 }
 
 /// The parsers promise to be free of I/O, clocks and threads: a target that has none of these holds them to it.

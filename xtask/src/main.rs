@@ -15,7 +15,8 @@ usage: cargo xtask COMMAND
 
 commands:
   test         install what the tests need, then run all of them
-  ci           everything a change must pass: formatting, lints, docs, tidy, wasm, fuzzing, tests
+  ci [STEP]    everything a change must pass, or one step of it:
+               formatting, tidy, lints, docs, wasm, fuzzing, tests
   soak         the tests that take long
   tidy         the rules of this repository that no compiler knows
   demo [NAME]  run an example server (default: chat)
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => test::run_all(),
         ["ci"] => ci::run_all(),
+        ["ci", step] => ci::run_one(step),
         ["soak"] => soak::run_all(),
         ["tidy"] => tidy::run(),
         ["demo"] => demo::run_example(demo::DEFAULT),
