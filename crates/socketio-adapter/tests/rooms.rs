@@ -246,6 +246,16 @@ fn the_own_room_follows_the_later_of_two_sockets_with_one_id() {
 }
 
 #[test]
+fn the_own_room_stays_private_when_an_earlier_socket_with_its_id_goes() {
+    let mut index = three_sockets();
+    index.insert(3, &"a".into(), &mut Vec::new());
+    index.remove(0, &mut Vec::new());
+    let refused = index.join(1, &rooms(["a"]), &mut Vec::new());
+    assert_eq!(refused, Err(JoinError::PrivateRoom { room: room("a") }));
+    check_members(&index, "a", &[3]);
+}
+
+#[test]
 fn own_rooms_can_be_opened_to_others() {
     let mut limits = RoomLimits::default();
     limits.private_own_rooms = false;

@@ -388,6 +388,35 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     struct Slot(u32, u32);
 
+    impl DenseHandle for Slot {
+        fn index(self) -> usize {
+            self.0.index()
+        }
+    }
+
+    #[test]
+    fn sockets_that_come_and_go_leave_nothing_behind() {
+        let mut index = RoomIndex::default();
+        let mut events = Vec::new();
+        for n in 0..1000 {
+            let (slot, own) = (Slot(n % 3, n), Room::from(format!("id{n}")));
+            index.insert(slot, &own, &mut events);
+            index
+                .join(slot, &[format!("room{n}").into(), "shared".into()], &mut events)
+                .expect("a few rooms");
+            if n % 2 == 0 {
+                index.leave_all(slot, &mut events);
+            }
+        }
+        assert!(index.rooms.len() <= 8, "entries are used again: {}", index.rooms.len());
+        for n in 997..1000 {
+            index.remove(Slot(n % 3, n), &mut events);
+        }
+        assert_eq!(index.names.len(), 0);
+        assert_eq!(index.free.len(), index.rooms.len());
+        assert_eq!(index.sockets.len(), 3);
+    }
+
     #[test]
     fn an_idle_socket_costs_what_the_documentation_says() {
         let in_hash_table = size_of::<u32>() + 1;
