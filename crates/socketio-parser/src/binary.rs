@@ -20,7 +20,8 @@ use serde::ser::{Serialize, Serializer};
 ///
 /// let thumbnail = Bytes::from_static(b"\x89PNG");
 /// let packet = Parser::default().encode_event(&EventHeader::new("/", "image"), &Binary(thumbnail))?;
-/// assert_eq!(packet.frames().next().map(|text| text.packet()), Some(&br#"451-["image",{"_placeholder":true,"num":0}]"#[..]));
+/// assert_eq!(packet.frames()[0].packet(), br#"451-["image",{"_placeholder":true,"num":0}]"#);
+/// assert_eq!(packet.frames()[1].websocket().concat(), b"\x82\x04\x89PNG");
 /// # Ok::<(), socketio_parser::EncodeError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

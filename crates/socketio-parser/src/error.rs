@@ -108,6 +108,13 @@ pub enum EncodeError {
         /// The id.
         id: u64,
     },
+    /// Next to binary values, the arguments hold an object that the receiver would take for one: it has a member
+    /// `_placeholder` that is `true`. Perhaps a client sent it, to be passed on.
+    #[error("arguments hold a forged placeholder")]
+    ForgedPlaceholder,
+    /// The payload of a CONNECT is not an object.
+    #[error("payload is not an object")]
+    InvalidPayload,
     /// The arguments have no form in this format, or their `Serialize` implementation failed.
     #[error("arguments can't be serialized")]
     Serialize(#[source] Box<dyn Error + Send + Sync>),

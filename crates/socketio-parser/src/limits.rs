@@ -8,10 +8,11 @@
 /// ```
 /// use socketio_parser::Limits;
 ///
-/// let strict = Limits::default().max_attachments_in(10);
-/// assert_eq!(strict, Limits { max_attachments_in: 10, ..Limits::default() });
+/// assert_eq!(Limits::default().max_attachments_in, 100);
+/// assert_eq!(Limits::default().with_max_attachments_in(10).max_attachments_in, 10);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// How many attachments a received packet may announce. Default: 100.
     pub max_attachments_in: usize,
@@ -30,31 +31,31 @@ pub struct Limits {
 impl Limits {
     /// Sets how many attachments a received packet may announce.
     #[must_use]
-    pub const fn max_attachments_in(self, count: usize) -> Self {
+    pub const fn with_max_attachments_in(self, count: usize) -> Self {
         Self { max_attachments_in: count, ..self }
     }
 
     /// Sets how many attachments a packet may be sent with.
     #[must_use]
-    pub const fn max_attachments_out(self, count: usize) -> Self {
+    pub const fn with_max_attachments_out(self, count: usize) -> Self {
         Self { max_attachments_out: count, ..self }
     }
 
     /// Sets how many bytes the attachments of one received packet may have together.
     #[must_use]
-    pub const fn max_attachment_bytes_total(self, bytes: usize) -> Self {
+    pub const fn with_max_attachment_bytes_total(self, bytes: usize) -> Self {
         Self { max_attachment_bytes_total: bytes, ..self }
     }
 
     /// Sets how deep a received packet may nest; more than 128 counts as 128.
     #[must_use]
-    pub const fn max_depth(self, levels: usize) -> Self {
+    pub const fn with_max_depth(self, levels: usize) -> Self {
         Self { max_depth: levels, ..self }
     }
 
     /// Sets how long the name of a namespace may be, in bytes.
     #[must_use]
-    pub const fn max_namespace_bytes(self, bytes: usize) -> Self {
+    pub const fn with_max_namespace_bytes(self, bytes: usize) -> Self {
         Self { max_namespace_bytes: bytes, ..self }
     }
 }

@@ -19,8 +19,7 @@ use crate::{Decoder, EncodeError, Limits, PacketType};
 ///
 /// let parser = Parser::default();
 /// let packet = parser.encode_event(&EventHeader::new("/chat", "say"), &("hello", 3))?;
-/// let frame = packet.frames().next().map(|frame| frame.to_message());
-/// assert_eq!(frame, Some(r#"2/chat,["say","hello",3]"#.into()));
+/// assert_eq!(packet.frames()[0].to_message(), r#"2/chat,["say","hello",3]"#.into());
 /// # Ok::<(), socketio_parser::EncodeError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -100,6 +99,18 @@ impl Parser {
         self.encode_list(&head, &list)
     }
 
+    /// Adds a string to the arguments of an encoded event, and shares its attachments: a position in the log of missed
+    /// events that was not known when the event was encoded (see [`EventHeader::offset`]).
+    ///
+    /// `None` if the packet is no event of the default format, or the format is another: it must then be encoded again.
+    #[must_use]
+    pub fn append_offset(&self, event: &EncodedPacket, offset: &str) -> Option<EncodedPacket> {
+        match self {
+            Self::Json(_) => encode::append_arg(event, offset),
+            Self::Custom(_) => None,
+        }
+    }
+
     /// Encodes the answer to the event `id`; the arguments are read as those of an event.
     ///
     /// # Errors
@@ -121,7 +132,8 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the payload can't be serialized or holds binary values, or the namespace is not valid.
+    /// [`EncodeError`] if the payload can't be serialized, is no object or holds binary values, or the namespace is not
+    /// valid.
     pub fn encode_connect<T: Serialize + ?Sized>(
         &self,
         namespace: &str,

@@ -132,9 +132,27 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut members = Vec::new();
-        while let Some(member) = entries.next_entry()? {
-            members.push(member);
+        while let Some((key, value)) = entries.next_entry::<String, Self::Value>()? {
+            if key == BIG_NUMBER
+                && let Value::String(digits) = &value
+            {
+                return Ok(number(digits));
+            }
+            members.push((key, value));
         }
         Ok(Value::Object(members))
+    }
+}
+
+/// If any crate of the program enables `serde_json`'s feature `arbitrary_precision`, numbers come as objects with this key.
+const BIG_NUMBER: &str = "$serde_json::private::Number";
+
+fn number(digits: &str) -> Value {
+    if let Ok(value) = digits.parse() {
+        Value::Integer(value)
+    } else if let Ok(value) = digits.parse() {
+        Value::Unsigned(value)
+    } else {
+        digits.parse().map_or_else(|_| Value::String(digits.to_owned()), Value::Float)
     }
 }

@@ -6,18 +6,20 @@
 mod element;
 mod list;
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use engine_io_parser::Text;
 use serde::de::Deserialize;
+use serde::ser::{Error as _, Serialize, SerializeTuple, Serializer};
 use smallvec::SmallVec;
 
 use self::element::Element;
 use self::list::ListDeserializer;
 use crate::json::Starts;
-use crate::{ArgsError, CustomValue};
+use crate::{ArgsError, CustomValue, Value};
 
 /// The attachments of a packet.
 pub(crate) type Attachments = SmallVec<[Bytes; 1]>;
@@ -141,6 +143,20 @@ impl Args {
                 list.get(idx).map_or(Element::Missing(idx), |value| Element::Custom(&**value))
             }
         }
+    }
+}
+
+/// Passes all arguments on, whatever they are and in whatever format: in an emit they are several.
+impl Serialize for Args {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values: Vec<Value> = self.to_vec().map_err(|error| {
+            S::Error::custom(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        })?;
+        let mut tuple = serializer.serialize_tuple(values.len())?;
+        for value in &values {
+            tuple.serialize_element(value)?;
+        }
+        tuple.end()
     }
 }
 

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 pub(crate) use self::args::ArgList;
 use self::json::{JsonWriter, Shape};
 use crate::args::Attachments;
+use crate::json::count_placeholders;
 use crate::{EncodeError, Limits, PacketType};
 
 /// An encoded packet, ready to be sent to any number of peers; a clone is cheap.
@@ -32,8 +33,9 @@ impl EncodedPacket {
     }
 
     /// The frames in the order they must be sent; none of another packet may come between them.
-    pub fn frames(&self) -> impl ExactSizeIterator<Item = &SharedFrame> {
-        self.frames.iter()
+    #[must_use]
+    pub fn frames(&self) -> &[SharedFrame] {
+        &self.frames
     }
 
     /// The frames in the order they must be sent, to be kept.
@@ -106,12 +108,17 @@ pub(crate) fn json_list<T: Serialize + ?Sized, R>(
             writer.value(offset)?;
         }
         let attachments = writer.into_attachments();
+        if !attachments.is_empty() && count_placeholders(scratch) != attachments.len() {
+            return Err(EncodeError::ForgedPlaceholder);
+        }
 
         let (name, rest) = scratch.split_at_checked(name_end).unwrap_or((scratch, &[]));
         let (args, offset) = rest.split_at_checked(args_end - name_end).unwrap_or((rest, &[]));
         let args = match shape {
             // The arguments stand in an array already; its brackets are the packet's.
-            Shape::Several => args.get(1..args.len() - 1).unwrap_or_default(),
+            Shape::Several => {
+                args.strip_prefix(b"[").and_then(|args| args.strip_suffix(b"]")).unwrap_or_default()
+            }
             Shape::One | Shape::None => args,
         };
         let mut header = HeadBuf::new();
@@ -133,6 +140,9 @@ pub(crate) fn json_value<T: Serialize + ?Sized, R>(
     with_scratch(|scratch| {
         if let Some(value) = value {
             JsonWriter::new(scratch, 0).value(value)?;
+            if head.packet_type == PacketType::Connect && !scratch.starts_with(b"{") {
+                return Err(EncodeError::InvalidPayload);
+            }
         }
         let mut header = HeadBuf::new();
         head.write(0, &mut header);
@@ -150,6 +160,21 @@ pub(crate) fn to_frames(parts: &[&[u8]], attachments: Attachments) -> Result<Enc
     frames.push(buf.finish().map_err(|error| EncodeError::Serialize(error.into()))?);
     frames.extend(attachments.into_iter().map(SharedFrame::binary));
     Ok(EncodedPacket { frames })
+}
+
+/// Adds one argument to the end of an encoded event in the default format; what else it is given it refuses.
+pub(crate) fn append_arg(packet: &EncodedPacket, arg: &str) -> Option<EncodedPacket> {
+    let (text, attachments) = packet.frames.split_first()?;
+    let text = text.packet().strip_prefix(b"4")?.strip_suffix(b"]")?;
+    if !text.starts_with(b"2") && !text.starts_with(b"5") {
+        return None;
+    }
+    with_scratch(|scratch| {
+        JsonWriter::new(scratch, 0).value(arg).ok()?;
+        let mut packet = to_frames(&[text, b",", scratch, b"]"], Attachments::new()).ok()?;
+        packet.frames.extend(attachments.iter().cloned());
+        Some(packet)
+    })
 }
 
 /// Why a CONNECT is refused.

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use serde::de::value::SeqDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 use serde_json::Error;
 
@@ -95,6 +95,21 @@ macro_rules! forward_scalars {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             match self.next()? {
                 Next::Scalar => self.take_scalar()?.$method(visitor),
+                // A `String` would take bytes that happen to be UTF-8: what was binary would come out as text.
+                Next::Attachment { attachment, .. } => {
+                    Err(Error::invalid_type(Unexpected::Bytes(attachment), &visitor))
+                }
+                _ => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+macro_rules! forward_bytes {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.next()? {
+                Next::Scalar => self.take_scalar()?.$method(visitor),
                 _ => self.deserialize_any(visitor),
             }
         }
@@ -116,9 +131,10 @@ impl<'de> Deserializer<'de> for &mut BindDeserializer<'de> {
     forward_scalars! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
-        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
-        deserialize_unit deserialize_identifier
+        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_unit deserialize_identifier
     }
+
+    forward_bytes! { deserialize_bytes deserialize_byte_buf }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.scanner.skip_blanks();

@@ -6,4 +6,5 @@ mod placeholder;
 mod scan;
 
 pub(crate) use bind::BindDeserializer;
+pub(crate) use placeholder::count as count_placeholders;
 pub(crate) use scan::{Fault, Scanner, Starts};

@@ -55,6 +55,24 @@ fn read_usual(bytes: &[u8], at: usize) -> Option<Placeholder> {
     rest.starts_with(b"}").then_some(Placeholder::Found { num, end: bytes.len() - rest.len() + 1 })
 }
 
+/// How many objects of a well-formed text have a member that makes a placeholder of them.
+pub(crate) fn count(text: &[u8]) -> usize {
+    let mut count = 0;
+    let mut at = 0;
+    // Outside strings there are no quotes, so every quote found here starts one.
+    while let Some(quote) = text.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let mut object = Object { scanner: Scanner::from_bytes(text, at + quote), bytes: text };
+        if let Some(Member::Marker) = object.clone().member() {
+            count += 1;
+        }
+        if object.scanner.string().is_err() {
+            break;
+        }
+        at = object.scanner.at();
+    }
+    count
+}
+
 enum Member {
     /// `"_placeholder": true`.
     Marker,
@@ -62,6 +80,7 @@ enum Member {
     Num(Option<usize>),
 }
 
+#[derive(Clone)]
 struct Object<'a> {
     scanner: Scanner<'a>,
     bytes: &'a [u8],
