@@ -1,0 +1,131 @@
+//! A server of our own for those who need nothing but the engine.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::body::respond;
+use crate::{Body, Engine, PeerAddr};
+
+impl Engine {
+    /// Serves HTTP/1.1 on `listener` until [`shutdown`](Self::shutdown) is called; other paths than the engine's are
+    /// answered `501 Not Implemented`, as by the official engine.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the listener unusable. A lack of file descriptors does not: new connections then wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the listener; connections that were accepted are served on.
+    pub async fn listen(&self, listener: TcpListener) -> io::Result<()> {
+        self.listen_with(listener, |_| respond(StatusCode::NOT_IMPLEMENTED, "text/plain", NOT_IMPLEMENTED))
+            .await
+    }
+
+    /// As [`listen`](Self::listen), but answers requests for other paths with `fallback`.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`listen`](Self::listen).
+    pub async fn listen_with<F>(&self, listener: TcpListener, fallback: F) -> io::Result<()>
+    where
+        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+    {
+        let fallback = Arc::new(fallback);
+        let mut backoff = SHORTEST_BACKOFF;
+        loop {
+            let accepted = tokio::select! {
+                // Accepting loses no connection if it is dropped.
+                accepted = listener.accept() => accepted,
+                () = self.closing() => return Ok(()),
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    backoff = SHORTEST_BACKOFF;
+                    tokio::spawn(self.clone().serve(stream, Arc::clone(&fallback)));
+                }
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) if is_exhaustion(&error) => {
+                    tracing::warn!(target: "engine", %error, "cannot accept connections for now");
+                    tokio::time::sleep(backoff).await;
+                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn serve<F>(self, stream: TcpStream, fallback: Arc<F>)
+    where
+        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+    {
+        let Ok(peer) = stream.peer_addr() else { return };
+        // Small packets leave at once.
+        let _ = stream.set_nodelay(true);
+        let engine = self.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (engine, fallback) = (engine.clone(), Arc::clone(&fallback));
+            async move {
+                if !engine.owns_path(request.uri().path()) {
+                    return Ok::<_, Infallible>(fallback(&request));
+                }
+                request.extensions_mut().insert(PeerAddr(peer));
+                Ok(engine.handle_request(request).await)
+            }
+        });
+        let connection = http1::Builder::new()
+            // A client that closes its end while a poll waits is gone.
+            .half_close(false)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.closing() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(target: "engine", %error, "connection ended");
+        }
+    }
+}
+
+/// The peer gave up before it was accepted.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// Too many open files in the process or in the system, or no memory for sockets.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(12 | 23 | 24 | 105))
+}
+
+const NOT_IMPLEMENTED: Bytes = Bytes::from_static(b"Not Implemented");
+/// How long a client may take to send the headers of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest header block.
+const MAX_HEADER_BYTES: usize = 16 << 10;
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);

@@ -1,0 +1,322 @@
+//! The engine: from requests to sessions.
+
+pub(crate) mod deadlines;
+pub(crate) mod registry;
+pub(crate) mod request;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_io_parser::{Handshake, Limits};
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{Method, Request, Response, Version};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+
+use self::deadlines::{Deadlines, now};
+use self::registry::Registry;
+use self::request::{EngineRequest, is_below};
+use crate::config::Config;
+use crate::error::Refusal;
+use crate::session::{Machine, RequestError, Timing, Transport};
+use crate::transport::polling;
+use crate::transport::websocket::{Handshaken, WebSocketUpgrade};
+use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Session, SessionId};
+
+/// An Engine.IO server; a clone is a handle to the same one.
+///
+/// It answers HTTP requests and serves WebSockets. Use it as a [`tower` service or layer](crate::EngineLayer), let it
+/// [`listen`](Self::listen) on its own, or hand it requests yourself.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    handler: Box<dyn Handler>,
+    shared: Arc<Shared>,
+    closing: watch::Sender<bool>,
+}
+
+/// What sessions need of their engine.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) timing: Arc<Timing>,
+}
+
+/// The peer's address, to be put into a request's extensions by servers that know it.
+///
+/// [`Engine::listen`] does so itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// A request that may open a session.
+#[derive(Debug)]
+pub(crate) struct OpenRequest {
+    pub(crate) id: SessionId,
+    pub(crate) request: HandshakeRequest,
+    pub(crate) base64: bool,
+}
+
+impl Engine {
+    /// An engine with these options whose sessions go to `handler`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the options make no sense.
+    pub fn new(config: Config, handler: impl Handler) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let timing = Arc::new(config.timing());
+        let shared = Shared {
+            registry: Arc::new(Registry::new()),
+            deadlines: Arc::new(Deadlines::new(timing.grain)),
+            timing,
+        };
+        Ok(Self(Arc::new(Inner {
+            config,
+            handler: Box::new(handler),
+            shared: Arc::new(shared),
+            closing: watch::Sender::new(false),
+        })))
+    }
+
+    /// How many sessions there are, those that are just being closed included.
+    #[must_use]
+    pub fn n_sessions(&self) -> usize {
+        self.0.shared.registry.len()
+    }
+
+    /// Whether a request of this path is the engine's.
+    #[must_use]
+    pub fn owns_path(&self, path: &str) -> bool {
+        is_below(&self.0.config.path, path)
+    }
+
+    /// Answers one HTTP request, of which only the query matters, not the path.
+    ///
+    /// A poll is answered when there is something to send. A WebSocket is upgraded through hyper and served by a task
+    /// of its own; for servers that upgrade in another way there is [`accept_websocket`](Self::accept_websocket).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future tells the engine that the client went away: a waiting poll or a half-read POST closes its
+    /// session (`transport error`), since nobody knows what arrived.
+    pub async fn handle_request<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body,
+        B::Error: fmt::Display,
+    {
+        let (mut parts, body) = request.into_parts();
+        let result = match EngineRequest::parse(&parts, &self.0.config) {
+            Ok(request) if request.is_upgrade => self.upgrade(&mut parts, &request).await,
+            Ok(request) => self.poll_or_post(parts, request, body).await,
+            Err(refusal) => Err(refusal),
+        };
+        result.unwrap_or_else(|refusal| {
+            log(&refusal);
+            refusal.response()
+        })
+    }
+
+    /// Accepts a WebSocket for a server that upgrades connections in its own way.
+    ///
+    /// # Errors
+    ///
+    /// The response to send instead.
+    pub async fn accept_websocket(&self, request: &Parts) -> Result<WebSocketUpgrade, Response<Body>> {
+        let accepted = match EngineRequest::parse(request, &self.0.config) {
+            Ok(parsed) if parsed.is_upgrade => self.accept(request, &parsed).await,
+            Ok(_) => Err(Refusal::TransportHandshake),
+            Err(refusal) => Err(refusal),
+        };
+        accepted.map_err(|refusal| {
+            log(&refusal);
+            refusal.response()
+        })
+    }
+
+    /// Closes all sessions (`server shutting down`) and opens no new one; returns when all are closed.
+    ///
+    /// What was sent before still goes out. Sessions that are not through by `deadline` are cut off.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the sessions are closing all the same; it may be called again.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.0.closing.send_replace(true);
+        for session in self.0.shared.registry.all() {
+            session.close(CloseReason::ServerShuttingDown);
+        }
+        if tokio::time::timeout(deadline, self.0.shared.registry.emptied()).await.is_err() {
+            for session in self.0.shared.registry.all() {
+                session.abort(CloseReason::ServerShuttingDown);
+            }
+        }
+    }
+
+    /// Waits for [`shutdown`](Self::shutdown) to be called.
+    pub(crate) async fn closing(&self) {
+        // The sender lives in the engine, so waiting cannot fail.
+        let _ = self.0.closing.subscribe().wait_for(|is_closing| *is_closing).await;
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::default().with_max_payload_bytes(self.0.config.max_http_buffer_size)
+    }
+
+    async fn poll_or_post<B>(
+        &self,
+        parts: Parts,
+        request: EngineRequest,
+        body: B,
+    ) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body,
+        B::Error: fmt::Display,
+    {
+        let Some(session) = self.find(&request)? else {
+            let open = self.check_open(&parts, &request).await?;
+            let handshake = self.handshake(&open.id, Transport::Polling);
+            self.open(open, Transport::Polling);
+            return Ok(polling::opened(&handshake));
+        };
+        if request.transport != Transport::Polling {
+            return Err(Refusal::TransportMismatch);
+        }
+        match parts.method {
+            Method::GET => polling::get(&session, self.limits()).await,
+            Method::POST => polling::post(&session, &parts, body, self.limits()).await,
+            _ => Err(Refusal::BadMethod),
+        }
+    }
+
+    async fn upgrade(&self, parts: &mut Parts, request: &EngineRequest) -> Result<Response<Body>, Refusal> {
+        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        let upgrade = self.accept(parts, request).await?;
+        let Some(on_upgrade) = on_upgrade else {
+            tracing::error!(target: "engine", "{}", Refusal::NoUpgrade);
+            return Err(Refusal::NoUpgrade);
+        };
+        let response = upgrade.response();
+        tokio::spawn(async move {
+            match on_upgrade.await {
+                Ok(upgraded) => upgrade.run(TokioIo::new(upgraded)).await,
+                Err(error) => {
+                    tracing::debug!(target: "engine:ws", %error, "the client went away before the upgrade")
+                }
+            }
+        });
+        Ok(response)
+    }
+
+    async fn accept(&self, parts: &Parts, request: &EngineRequest) -> Result<WebSocketUpgrade, Refusal> {
+        let session = self.find(request)?;
+        if request.transport != Transport::WebSocket {
+            return Err(Refusal::TransportHandshake);
+        }
+        let headers = Handshaken::check(parts)?;
+        let Some(session) = session else {
+            let open = self.check_open(parts, request).await?;
+            return Ok(WebSocketUpgrade::open(self.clone(), open, &headers));
+        };
+        if !self.0.config.allow_upgrades {
+            return Err(Refusal::TransportMismatch);
+        }
+        match session.drive(|core| core.machine.handle_websocket(now())) {
+            Ok(number) => {
+                Ok(WebSocketUpgrade::probe(self.clone(), session, number, request.base64, &headers))
+            }
+            Err(RequestError::Gone) => Err(Refusal::UnknownSid),
+            Err(RequestError::Overlap | RequestError::WrongTransport) => {
+                Ok(WebSocketUpgrade::surplus(self.clone(), &headers))
+            }
+        }
+    }
+
+    /// The session that a request names, or none if it names none.
+    fn find(&self, request: &EngineRequest) -> Result<Option<Session>, Refusal> {
+        let Some(sid) = request.plausible_sid()? else { return Ok(None) };
+        let session = self.0.shared.registry.get(sid).ok_or(Refusal::UnknownSid)?;
+        if request.version != "4" {
+            return Err(Refusal::ProtocolMismatch);
+        }
+        Ok(Some(session))
+    }
+
+    /// Decides whether a request may open a session, and draws its id.
+    async fn check_open(&self, parts: &Parts, request: &EngineRequest) -> Result<OpenRequest, Refusal> {
+        request.check_open(parts)?;
+        if self.is_closing() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if let Some(allow_request) = &self.0.config.allow_request {
+            let mut copy = Request::new(());
+            *copy.method_mut() = parts.method.clone();
+            *copy.uri_mut() = parts.uri.clone();
+            *copy.version_mut() = parts.version;
+            *copy.headers_mut() = parts.headers.clone();
+            *copy.extensions_mut() = parts.extensions.clone();
+            allow_request(copy).await.map_err(|forbidden| Refusal::Forbidden(forbidden.message))?;
+        }
+        let id = SessionId::random().map_err(|error| Refusal::NoSessionId(error.to_string()))?;
+        let remote_addr = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let secure = parts.uri.scheme() == Some(&Scheme::HTTPS) && parts.version >= Version::HTTP_2;
+        let request_kept = HandshakeRequest::new(parts, remote_addr, secure);
+        Ok(OpenRequest { id, request: request_kept, base64: request.base64 })
+    }
+
+    /// What the client is told of its session.
+    pub(crate) fn handshake(&self, id: &SessionId, transport: Transport) -> Handshake {
+        let config = &self.0.config;
+        let mut handshake = Handshake::new(id.as_str());
+        if transport == Transport::Polling && config.allow_upgrades && config.websocket {
+            handshake.upgrades.push(Transport::WebSocket.as_str().into());
+        }
+        handshake.ping_interval = config.ping_interval;
+        handshake.ping_timeout = config.ping_timeout;
+        handshake.max_payload_bytes = u64::try_from(config.max_http_buffer_size).ok();
+        handshake
+    }
+
+    pub(crate) fn open(&self, request: OpenRequest, transport: Transport) -> Session {
+        let OpenRequest { id, request, .. } = request;
+        // Any byte of the id serves as jitter: it is random.
+        let jitter = id.as_str().bytes().last().unwrap_or_default();
+        let machine = Machine::new(transport, Arc::clone(&self.0.shared.timing), jitter, now());
+        let session = Session::new(id, request, machine, Arc::clone(&self.0.shared));
+        session.open(&*self.0.handler);
+        // A shutdown that began meanwhile did not see this session.
+        if self.is_closing() {
+            session.close(CloseReason::ServerShuttingDown);
+        }
+        session
+    }
+}
+
+fn log(refusal: &Refusal) {
+    match refusal {
+        Refusal::NoUpgrade | Refusal::NoSessionId(_) => {
+            tracing::error!(target: "engine", %refusal, "request refused")
+        }
+        Refusal::CrossOrigin(_) => tracing::warn!(target: "engine", %refusal, "request refused"),
+        _ => tracing::debug!(target: "engine", %refusal, "request refused"),
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.0.config)
+            .field("n_sessions", &self.n_sessions())
+            .finish_non_exhaustive()
+    }
+}

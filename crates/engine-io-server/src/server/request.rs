@@ -1,0 +1,191 @@
+//! From an HTTP request to what it asks of the engine.
+
+use std::borrow::Cow;
+
+use http::header::{HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderValue, Method};
+use percent_encoding::percent_decode_str;
+
+use crate::Transport;
+use crate::config::Config;
+use crate::error::Refusal;
+use crate::id::is_plausible;
+use crate::transport::websocket::is_websocket_request;
+
+/// A request whose parameters are in order.
+#[derive(Debug)]
+pub(crate) struct EngineRequest {
+    pub(crate) transport: Transport,
+    /// The `EIO` parameter as sent; a missing one means version 3.
+    pub(crate) version: String,
+    pub(crate) sid: Option<String>,
+    /// The client cannot take binary WebSocket frames.
+    pub(crate) base64: bool,
+    pub(crate) is_upgrade: bool,
+}
+
+impl EngineRequest {
+    /// Reads and checks everything that can be said without looking at any session.
+    pub(crate) fn parse(request: &Parts, config: &Config) -> Result<Self, Refusal> {
+        let mut query = Query::parse(request.uri.query().unwrap_or_default())?;
+        let is_upgrade = is_websocket_request(request);
+        let transport = match query.transport.as_deref() {
+            Some("polling") if config.polling => Transport::Polling,
+            Some("websocket") if config.websocket => Transport::WebSocket,
+            _ => return Err(Refusal::UnknownTransport),
+        };
+        check_origin(request, config)?;
+        Ok(Self {
+            transport,
+            version: query.version.take().map_or_else(|| "3".to_owned(), Cow::into_owned),
+            sid: query.sid.take().map(Cow::into_owned),
+            base64: query.base64,
+            is_upgrade,
+        })
+    }
+
+    /// Checks that the request may open a session.
+    pub(crate) fn check_open(&self, request: &Parts) -> Result<(), Refusal> {
+        if !self.is_upgrade && request.method != Method::GET {
+            return Err(Refusal::BadMethod);
+        }
+        if self.is_upgrade != (self.transport == Transport::WebSocket) {
+            return Err(Refusal::TransportHandshake);
+        }
+        if self.version != "4" {
+            return Err(Refusal::UnsupportedVersion(self.version.chars().take(LOGGED_CHARS).collect()));
+        }
+        Ok(())
+    }
+
+    /// The id of an existing session, if it can be one at all.
+    pub(crate) fn plausible_sid(&self) -> Result<Option<&str>, Refusal> {
+        match self.sid.as_deref() {
+            Some(sid) if !is_plausible(sid) => Err(Refusal::UnknownSid),
+            sid => Ok(sid),
+        }
+    }
+}
+
+fn check_origin(request: &Parts, config: &Config) -> Result<(), Refusal> {
+    let Some(origin) = request.headers.get(ORIGIN) else { return Ok(()) };
+    if origin.as_bytes().iter().any(u8::is_ascii_control) {
+        return Err(Refusal::InvalidOrigin);
+    }
+    let host = request.headers.get(HOST).and_then(as_text);
+    let host = host.or_else(|| request.uri.authority().map(|authority| authority.as_str()));
+    match as_text(origin) {
+        Some(origin) if config.origins.allows(origin, host) => Ok(()),
+        origin => Err(Refusal::CrossOrigin(origin.unwrap_or_default().chars().take(LOGGED_CHARS).collect())),
+    }
+}
+
+fn as_text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}
+
+/// How much of a peer's text goes into a log line.
+const LOGGED_CHARS: usize = 64;
+
+/// The parameters that the engine reads. None of them may come twice: a load balancer might look at the other one.
+#[derive(Debug, Default)]
+struct Query<'a> {
+    version: Option<Cow<'a, str>>,
+    transport: Option<Cow<'a, str>>,
+    sid: Option<Cow<'a, str>>,
+    jsonp: Option<Cow<'a, str>>,
+    base64: bool,
+}
+
+impl<'a> Query<'a> {
+    fn parse(query: &'a str) -> Result<Self, Refusal> {
+        let mut parsed = Self::default();
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (slot, name) = match &*decode(key) {
+                "EIO" => (&mut parsed.version, "EIO"),
+                "transport" => (&mut parsed.transport, "transport"),
+                "sid" => (&mut parsed.sid, "sid"),
+                "j" => (&mut parsed.jsonp, "j"),
+                "b64" => {
+                    parsed.base64 = !value.is_empty() && value != "0";
+                    continue;
+                }
+                _ => continue,
+            };
+            if slot.replace(decode(value)).is_some() {
+                return Err(Refusal::RepeatedParameter(name));
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains(['%', '+']) {
+        Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether the engine owns this path: everything below its own, which matches at a segment's border and is not decoded.
+pub(crate) fn is_below(base: &str, path: &str) -> bool {
+    path.strip_prefix(base.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(target: &str) -> Result<EngineRequest, Refusal> {
+        let request = http::Request::get(target).body(()).unwrap();
+        EngineRequest::parse(&request.into_parts().0, &Config::default())
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let request = parse("/engine.io/?%45IO=4&transport=poll%69ng&sid=a%2Db&b64=1&t=x").unwrap();
+        assert_eq!(request.version, "4");
+        assert_eq!(request.transport, Transport::Polling);
+        assert_eq!(request.sid.as_deref(), Some("a-b"));
+        assert!(request.base64);
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_refused_also_if_encoded() {
+        for (query, name) in [
+            ("EIO=4&EIO=3&transport=polling", "EIO"),
+            ("EIO=4&transport=polling&transport=polling", "transport"),
+            ("EIO=4&transport=polling&sid=a&s%69d=b", "sid"),
+            ("EIO=4&transport=polling&j=0&j=1", "j"),
+        ] {
+            assert_eq!(parse(&format!("/?{query}")).unwrap_err(), Refusal::RepeatedParameter(name));
+        }
+        assert!(parse("/?EIO=4&transport=polling&t=1&t=2").is_ok(), "others are the client's affair");
+    }
+
+    #[test]
+    fn an_unknown_transport_is_refused_whatever_its_name() {
+        for transport in ["tobi", "constructor", "__proto__", "webtransport", "Polling", ""] {
+            assert_eq!(
+                parse(&format!("/?EIO=4&transport={transport}")).unwrap_err(),
+                Refusal::UnknownTransport
+            );
+        }
+        assert_eq!(parse("/").unwrap_err(), Refusal::UnknownTransport);
+    }
+
+    #[test]
+    fn the_path_matches_at_a_segments_border() {
+        for path in ["/engine.io/", "/engine.io/x/y", "/engine.io//"] {
+            assert!(is_below("/engine.io", path) && is_below("/engine.io/", path), "{path}");
+        }
+        for path in
+            ["/engine.io", "/engine.io-admin/", "/engine.iofoo/", "/", "/x/engine.io/", "/engine%2Eio/"]
+        {
+            assert!(!is_below("/engine.io", path), "{path}");
+        }
+    }
+}

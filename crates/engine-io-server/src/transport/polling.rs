@@ -1,0 +1,271 @@
+//! HTTP long-polling: a GET that waits for messages, a POST that brings them.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes, BytesMut};
+use engine_io_parser::{EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::websocket::{input_of, open_packet};
+use crate::body::respond;
+use crate::error::Refusal;
+use crate::handle::Core;
+use crate::handler::Flow;
+use crate::server::deadlines::now;
+use crate::session::outbox::cost;
+use crate::session::{GetAnswer, RequestError, Transport, Verdict};
+use crate::{Body, CloseReason, Session};
+
+/// The answer to the first request of a session.
+pub(crate) fn opened(handshake: &Handshake) -> Response<Body> {
+    payload(open_packet(handshake).into())
+}
+
+/// Waits until there is something to send.
+pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Body>, Refusal> {
+    session.drive(|core| core.machine.handle_get(now())).map_err(refusal)?;
+    let waiting = WhileWaiting(session);
+    let answer = poll_fn(|cx| {
+        session.with_core(|core| match core.machine.poll_get(!core.outbox.is_empty()) {
+            GetAnswer::Wait => {
+                core.set_get_waker(cx);
+                Poll::Pending
+            }
+            answer => Poll::Ready(answer),
+        })
+    })
+    .await;
+    std::mem::forget(waiting);
+    let (body, is_closing) = match answer {
+        GetAnswer::Refused(error) => return Err(refusal(error)),
+        answer => session.with_core(|core| {
+            let body = fill(core, answer, limits.max_payload_bytes);
+            (body, core.machine.is_closed())
+        }),
+    };
+    if is_closing {
+        // The close packet was the last one: the session leaves the registry.
+        session.drive(|_| ());
+    }
+    Ok(payload(body))
+}
+
+/// What a GET is answered; the outbox is emptied as far as `max` bytes go.
+fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Bytes {
+    let mut payload = PayloadEncoder::new(Vec::new(), max);
+    // A single short packet always fits an empty payload, and one after a noop fits any sensible budget.
+    let push = |payload: &mut PayloadEncoder<Vec<u8>>, packet: PacketRef<'_>| payload.push(&packet).is_ok();
+    match answer {
+        GetAnswer::Noop => {
+            push(&mut payload, PacketRef::Noop);
+        }
+        GetAnswer::Packets { ping: true } => {
+            push(&mut payload, PacketRef::Ping(""));
+        }
+        GetAnswer::Last { noop: true } => {
+            push(&mut payload, PacketRef::Noop);
+        }
+        GetAnswer::Close => {
+            push(&mut payload, PacketRef::Close);
+        }
+        GetAnswer::Wait
+        | GetAnswer::Packets { ping: false }
+        | GetAnswer::Last { noop: false }
+        | GetAnswer::Refused(_) => {}
+    }
+    if let GetAnswer::Packets { .. } | GetAnswer::Last { .. } = answer {
+        while let Some(frame) = core.outbox.front() {
+            match payload.push_frame(frame) {
+                Ok(()) => {}
+                Err(EncodeError::PayloadFull { .. }) => break,
+                Err(error) => {
+                    tracing::error!(target: "engine:polling", %error, "a frame that no payload can carry; session closed");
+                    core.machine.abort(CloseReason::ForcedClose);
+                    break;
+                }
+            }
+            if let Some(frame) = core.outbox.pop() {
+                core.outbox.written(cost(&frame), now());
+            }
+        }
+    }
+    let is_last = matches!(answer, GetAnswer::Last { .. })
+        && core.outbox.is_empty()
+        && push(&mut payload, PacketRef::Close);
+    core.machine.handle_get_answered(is_last);
+    payload.into_inner().into()
+}
+
+/// Closes the session if its GET is dropped while it waits.
+struct WhileWaiting<'a>(&'a Session);
+
+impl Drop for WhileWaiting<'_> {
+    fn drop(&mut self) {
+        tracing::debug!(target: "engine:polling", sid = %self.0.id(), "poll connection closed prematurely");
+        self.0.drive(|core| core.machine.handle_get_aborted());
+    }
+}
+
+/// Hands up what a POST brings.
+pub(crate) async fn post<B>(
+    session: &Session,
+    parts: &Parts,
+    body: B,
+    limits: Limits,
+) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body,
+    B::Error: fmt::Display,
+{
+    session.drive(|core| core.machine.handle_post()).map_err(refusal)?;
+    let mut running = WhileReading { session, failure: Some(CloseReason::TransportError) };
+    if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
+        // Only protocol 3 knows binary payloads.
+        return Err(Refusal::BadPayload);
+    }
+    let body = match collect(parts, body, limits.max_payload_bytes).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            let max = limits.max_payload_bytes;
+            tracing::debug!(target: "engine:polling", sid = %session.id(), max, "body over max_http_buffer_size");
+            running.failure = None;
+            return Ok(respond(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", Bytes::new()));
+        }
+        Err(BodyError::Broken(error)) => {
+            tracing::debug!(target: "engine:polling", sid = %session.id(), error, "data request broke off");
+            return Err(Refusal::BadPayload);
+        }
+    };
+    running.failure = Some(CloseReason::ParseError);
+    let Ok(text) = std::str::from_utf8(&body) else { return Err(Refusal::BadPayload) };
+    for (n_packets, packet) in PayloadDecoder::new(text, &limits).enumerate() {
+        if n_packets % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        let packet = match packet.and_then(|packet| packet.to_packet(&limits)) {
+            Ok(packet) => packet,
+            Err(error) => {
+                tracing::debug!(target: "engine:polling", sid = %session.id(), %error, "not a payload");
+                return Err(Refusal::BadPayload);
+            }
+        };
+        let verdict = session.drive(|core| core.machine.handle_packet(input_of(&packet), now()));
+        match (verdict, packet) {
+            (Verdict::Deliver, engine_io_parser::Packet::Message(message)) => {
+                if session.deliver(message, Some(parts)) == Flow::Pause {
+                    poll_fn(|cx| session.poll_resumed(Transport::Polling, cx)).await;
+                }
+            }
+            (Verdict::Stop, _) => break,
+            (Verdict::Deliver | Verdict::Ignore, _) => {}
+        }
+    }
+    running.failure = None;
+    drop(running);
+    Ok(respond(StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
+}
+
+/// Ends the POST in the session's eyes, as a failure unless all went well.
+struct WhileReading<'a> {
+    session: &'a Session,
+    failure: Option<CloseReason>,
+}
+
+impl Drop for WhileReading<'_> {
+    fn drop(&mut self) {
+        self.session.drive(|core| match self.failure {
+            Some(reason) => core.machine.handle_post_failed(reason),
+            None => core.machine.handle_post_done(),
+        });
+    }
+}
+
+enum BodyError {
+    TooLarge,
+    Broken(String),
+}
+
+/// Reads a body that may not be longer than `max`; what it announces is only believed if it is too much.
+async fn collect<B>(parts: &Parts, body: B, max: usize) -> Result<Bytes, BodyError>
+where
+    B: http_body::Body,
+    B::Error: fmt::Display,
+{
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|announced| announced > max as u64) {
+        return Err(BodyError::TooLarge);
+    }
+    let mut body = pin!(body);
+    let mut whole = Whole::Nothing;
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
+        let Ok(mut data) = frame.into_data() else { continue };
+        let piece = data.copy_to_bytes(data.remaining());
+        if whole.len() + piece.len() > max {
+            return Err(BodyError::TooLarge);
+        }
+        whole = whole.with(piece);
+    }
+    Ok(whole.into_bytes())
+}
+
+/// Most bodies come in one piece, which is then used as it is.
+enum Whole {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Whole {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::One(piece) => piece.len(),
+            Self::Many(pieces) => pieces.len(),
+        }
+    }
+
+    fn with(self, piece: Bytes) -> Self {
+        match self {
+            Self::Nothing => Self::One(piece),
+            Self::One(first) => {
+                let mut pieces = BytesMut::from(&first[..]);
+                pieces.extend_from_slice(&piece);
+                Self::Many(pieces)
+            }
+            Self::Many(mut pieces) => {
+                pieces.extend_from_slice(&piece);
+                Self::Many(pieces)
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(piece) => piece,
+            Self::Many(pieces) => pieces.freeze(),
+        }
+    }
+}
+
+fn payload(body: Bytes) -> Response<Body> {
+    respond(StatusCode::OK, "text/plain; charset=UTF-8", body)
+}
+
+fn refusal(error: RequestError) -> Refusal {
+    match error {
+        RequestError::Overlap => Refusal::Overlap,
+        RequestError::WrongTransport => Refusal::TransportMismatch,
+        RequestError::Gone => Refusal::UnknownSid,
+    }
+}
+
+/// How many packets of one body are handled before others get their turn.
+const PACKETS_PER_TURN: usize = 64;

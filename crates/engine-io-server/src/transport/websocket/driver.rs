@@ -1,0 +1,443 @@
+//! What drives one WebSocket: a single future that reads, writes and follows the session's state.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use engine_io_parser::{Limits, Message, MessageRef, PROBE, Packet, PacketRef, PacketType, Text};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+
+use super::frames::{FrameReader, Inbound, write_close, write_frame};
+use super::writer::Writer;
+use crate::handler::Flow;
+use crate::server::deadlines::now;
+use crate::session::{Input, ProbeVerdict, Transport, Verdict};
+use crate::{CloseReason, Session};
+
+/// Drives a WebSocket until it is closed, then ends.
+///
+/// While the connection is idle it owns no buffer: it reads into memory that the connections of a thread share.
+pub(super) struct Driver<IO> {
+    io: IO,
+    session: Session,
+    /// The number under which the session knows this WebSocket.
+    number: u32,
+    limits: Limits,
+    reader: FrameReader,
+    writer: Writer,
+    /// What was read but not looked at: there was too much for one turn, or the session is paused.
+    unread: Vec<u8>,
+    stage: Stage,
+    /// Whether the last turn made way for others before it writes.
+    has_yielded: bool,
+    /// Pongs that wait to be written.
+    n_pongs: u8,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Asks to take over a session that polls.
+    Probing,
+    /// `5` came while a POST is running: nothing is read until it is done.
+    Switching,
+    /// Is the session's transport.
+    Open,
+    /// Says goodbye: writes what is left, then waits for the peer to close.
+    Closing { linger: Option<Pin<Box<Sleep>>>, peer_closed: bool },
+}
+
+/// The connection is to be closed with this code (none: a close frame without body).
+struct Goodbye(Option<CloseCode>);
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
+    pub(super) fn new(io: IO, session: Session, number: u32, limits: Limits, base64: bool) -> Self {
+        let stage = if number == 0 { Stage::Open } else { Stage::Probing };
+        Self {
+            io,
+            session,
+            number,
+            reader: FrameReader::new(limits.max_payload_bytes),
+            limits,
+            writer: Writer::new(base64),
+            unread: Vec::new(),
+            stage,
+            has_yielded: false,
+            n_pongs: 0,
+        }
+    }
+
+    /// A packet that goes out before anything else.
+    pub(super) fn send_first(&mut self, packet: &[u8]) {
+        write_frame(self.writer.control(), OpCode::Data(Data::Text), packet);
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.session.with_core(|core| core.clear_websocket_waker());
+        let has_read = self.read(cx).unwrap_or_else(|Goodbye(code)| {
+            self.say_goodbye(code);
+            true
+        });
+        loop {
+            self.follow_session();
+            if let Stage::Closing { .. } = self.stage {
+                return self.poll_closing(cx);
+            }
+            let is_due = self.session.with_core(|core| {
+                let is_due = core.machine.may_drain_websocket() && !core.outbox.is_empty();
+                if !is_due {
+                    core.set_websocket_waker(cx);
+                }
+                is_due
+            });
+            // Woken by the outbox alone: others that run in this turn may have more for this peer, and all of it goes
+            // out in one call.
+            if is_due && !has_read && !self.has_yielded && !self.writer.has_control() {
+                self.has_yielded = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.has_yielded = false;
+            ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
+            self.n_pongs = 0;
+            // With the outbox empty and the waker in place, whoever sends next wakes this task.
+            if !is_due && !self.has_news() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what is left, then waits for the peer to close too.
+    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
+        // What still comes in is read, or the kernel would answer it with a reset that overtakes our close frame; a
+        // frame that breaks the rules ends the wait.
+        let is_broken = self.read(cx).is_err();
+        let Stage::Closing { linger, peer_closed } = &mut self.stage else { return Poll::Ready(Ok(())) };
+        if !*peer_closed && !is_broken {
+            let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+            ready!(linger.as_mut().poll(cx));
+        }
+        // Whatever this says, the connection is done with.
+        let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+        Poll::Ready(Ok(()))
+    }
+
+    /// Does what the session's state asks of its WebSocket.
+    fn follow_session(&mut self) {
+        if let Stage::Closing { .. } = self.stage {
+            return;
+        }
+        let number = self.number;
+        if let Stage::Probing | Stage::Switching = self.stage {
+            match self.session.with_core(|core| core.machine.poll_probe(number)) {
+                ProbeVerdict::Upgraded => self.stage = Stage::Open,
+                ProbeVerdict::Fail => return self.say_goodbye(None),
+                ProbeVerdict::Answer | ProbeVerdict::Wait => return,
+            }
+        }
+        let (ping, closing, is_closed) = self.session.with_core(|core| {
+            let closing = core.machine.closing().filter(|_| core.outbox.is_empty());
+            (core.machine.poll_ping(), closing, core.machine.is_closed())
+        });
+        if ping {
+            write_frame(self.writer.control(), OpCode::Data(Data::Text), b"2");
+        }
+        if let Some(reason) = closing {
+            self.say_goodbye(close_code(reason));
+            let ended = CloseReason::TransportClose;
+            self.session.drive(|core| core.machine.handle_websocket_lost(number, ended));
+        } else if is_closed {
+            let code = self.session.last_reason().and_then(close_code);
+            self.say_goodbye(code);
+        }
+    }
+
+    /// Whether the session's state changed while this task wrote.
+    fn has_news(&self) -> bool {
+        let number = self.number;
+        self.session.with_core(|core| match self.stage {
+            Stage::Open => core.machine.has_news_for_websocket(),
+            Stage::Probing | Stage::Switching => core.machine.poll_probe(number) != ProbeVerdict::Wait,
+            Stage::Closing { .. } => true,
+        })
+    }
+
+    /// From here on only the close frame goes out, and nothing that comes in counts.
+    fn say_goodbye(&mut self, code: Option<CloseCode>) {
+        if let Stage::Closing { .. } = self.stage {
+            return;
+        }
+        write_close(self.writer.control(), code);
+        self.unread = Vec::new();
+        self.stage = Stage::Closing { linger: None, peer_closed: false };
+    }
+
+    /// Reads what there is, up to a budget. Says whether anything came.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Goodbye> {
+        let mut has_read = false;
+        let mut budget = FRAMES_PER_TURN;
+        if !self.unread.is_empty() && self.may_read(cx) {
+            has_read = true;
+            let mut unread = std::mem::take(&mut self.unread);
+            self.look_at(&mut unread, &mut budget)?;
+        }
+        let mut scratch = SCRATCH.take();
+        scratch.resize(SCRATCH_BYTES, 0);
+        let read = self.read_into(&mut scratch, &mut budget, cx);
+        SCRATCH.set(scratch);
+        let has_read = has_read | read?;
+        if !self.unread.is_empty() && budget == 0 {
+            // The rest has to wait for the next turn, so that one busy peer does not keep the others waiting.
+            cx.waker().wake_by_ref();
+        }
+        Ok(has_read)
+    }
+
+    fn read_into(
+        &mut self,
+        scratch: &mut [u8],
+        budget: &mut u32,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Goodbye> {
+        let mut has_read = false;
+        while self.unread.is_empty() && self.may_read(cx) {
+            let mut buf = ReadBuf::new(scratch);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    has_read = true;
+                    let n = buf.filled().len();
+                    if let Some(input) = scratch.get_mut(..n) {
+                        self.look_at(input, budget)?;
+                    }
+                    if n == SCRATCH_BYTES {
+                        // There may be more, but others want their turn.
+                        cx.waker().wake_by_ref();
+                        break;
+                    }
+                }
+                Poll::Ready(Ok(()) | Err(_)) => {
+                    self.lost(CloseReason::TransportClose);
+                    self.stage = Stage::Closing { linger: None, peer_closed: true };
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(has_read)
+    }
+
+    fn may_read(&self, cx: &Context<'_>) -> bool {
+        match self.stage {
+            Stage::Probing => true,
+            Stage::Switching => false,
+            Stage::Open => self.session.poll_resumed(Transport::WebSocket, cx).is_ready(),
+            Stage::Closing { peer_closed, .. } => !peer_closed,
+        }
+    }
+
+    /// Handles the frames in `input`; what is over the budget, or follows a pause, is kept for later.
+    fn look_at(&mut self, mut input: &mut [u8], budget: &mut u32) -> Result<(), Goodbye> {
+        while !input.is_empty() {
+            let is_held =
+                matches!(self.stage, Stage::Switching) || self.session.with_core(|core| core.is_paused());
+            if *budget == 0 || is_held {
+                self.unread = input.to_vec();
+                return Ok(());
+            }
+            if let Stage::Closing { peer_closed: true, .. } = self.stage {
+                return Ok(());
+            }
+            let inbound = match self.reader.next(&mut input) {
+                Ok(Some(inbound)) => inbound,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "bad frame");
+                    let size = self.limits.max_payload_bytes;
+                    if error.close_code() == CloseCode::Size {
+                        tracing::debug!(target: "engine:ws", "the limit of {size} bytes is max_http_buffer_size");
+                    }
+                    self.lost(CloseReason::TransportError);
+                    return Err(Goodbye(Some(error.close_code())));
+                }
+            };
+            *budget -= 1;
+            self.handle(inbound)?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, inbound: Inbound<'_>) -> Result<(), Goodbye> {
+        if let Stage::Closing { peer_closed, .. } = &mut self.stage {
+            // Only the peer's own close frame still matters.
+            *peer_closed |= matches!(inbound, Inbound::Close(_));
+            return Ok(());
+        }
+        match inbound {
+            Inbound::Text(text) => self.handle_text(text),
+            Inbound::Binary(bytes) => {
+                let message = match bytes {
+                    Cow::Borrowed(bytes) => bytes.to_vec(),
+                    Cow::Owned(bytes) => bytes,
+                };
+                self.handle_packet(Packet::Message(Message::Binary(message.into())))
+            }
+            Inbound::Ping(payload) => {
+                if self.n_pongs == MAX_PONGS {
+                    tracing::debug!(target: "engine:ws", sid = %self.session.id(), "too many pings without reading the pongs");
+                    self.lost(CloseReason::RateLimited);
+                    return Err(Goodbye(Some(CloseCode::Policy)));
+                }
+                self.n_pongs += 1;
+                write_frame(self.writer.control(), OpCode::Control(Control::Pong), &payload);
+                Ok(())
+            }
+            Inbound::Pong => Ok(()),
+            Inbound::Close(code) => {
+                self.lost(CloseReason::TransportClose);
+                self.say_goodbye(code.map(CloseCode::from));
+                if let Stage::Closing { peer_closed, .. } = &mut self.stage {
+                    *peer_closed = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_text(&mut self, text: Cow<'_, str>) -> Result<(), Goodbye> {
+        let packet = match text {
+            // The hot path: a message is copied out of the read buffer once, exactly sized.
+            Cow::Borrowed(text) => match PacketRef::decode_text(text, &self.limits) {
+                Ok(PacketRef::Message(MessageRef::Text(text))) => {
+                    Ok(Packet::Message(Message::Text(text.into())))
+                }
+                Ok(packet) => packet.to_packet(&self.limits),
+                Err(error) => Err(error),
+            },
+            Cow::Owned(text) => Packet::decode(&Text::from(text), &self.limits),
+        };
+        match packet {
+            Ok(packet) => self.handle_packet(packet),
+            Err(error) => {
+                tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "not a packet");
+                if let Stage::Open = self.stage {
+                    self.session.drive(|core| core.machine.handle_garbage());
+                    Err(Goodbye(Some(CloseCode::Protocol)))
+                } else {
+                    self.lost(CloseReason::TransportError);
+                    Err(Goodbye(None))
+                }
+            }
+        }
+    }
+
+    fn handle_packet(&mut self, packet: Packet) -> Result<(), Goodbye> {
+        let input = input_of(&packet);
+        if !matches!(self.stage, Stage::Open) {
+            return self.handle_probe_packet(input);
+        }
+        let verdict = match input {
+            // Delivery is the hot path; of the machine it needs only a look.
+            Input::Message => self.session.with_core(|core| core.machine.handle_packet(input, now())),
+            _ => self.session.drive(|core| core.machine.handle_packet(input, now())),
+        };
+        match (verdict, packet) {
+            (Verdict::Deliver, Packet::Message(message)) => {
+                let _: Flow = self.session.deliver(message, None);
+                Ok(())
+            }
+            (Verdict::Stop, _) => Err(Goodbye(self.session.last_reason().and_then(close_code))),
+            (Verdict::Deliver | Verdict::Ignore, _) => Ok(()),
+        }
+    }
+
+    fn handle_probe_packet(&mut self, input: Input) -> Result<(), Goodbye> {
+        let number = self.number;
+        match self.session.drive(|core| core.machine.handle_probe_packet(number, input)) {
+            ProbeVerdict::Answer => {
+                let mut pong = String::from("3");
+                pong.push_str(PROBE);
+                write_frame(self.writer.control(), OpCode::Data(Data::Text), pong.as_bytes());
+            }
+            ProbeVerdict::Upgraded => {
+                tracing::debug!(target: "engine:socket", sid = %self.session.id(), "upgraded to websocket");
+                self.stage = Stage::Open;
+            }
+            ProbeVerdict::Wait => self.stage = Stage::Switching,
+            ProbeVerdict::Fail => return Err(Goodbye(None)),
+        }
+        Ok(())
+    }
+
+    fn lost(&self, reason: CloseReason) {
+        let number = self.number;
+        self.session.drive(|core| core.machine.handle_websocket_lost(number, reason));
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Future for Driver<IO> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if let Err(error) = ready!(this.poll_turn(cx)) {
+            tracing::debug!(target: "engine:ws", sid = %this.session.id(), %error, "connection lost");
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<IO> Drop for Driver<IO> {
+    /// However the task ends, the session does not wait for this WebSocket any longer.
+    fn drop(&mut self) {
+        let number = self.number;
+        self.session.drive(|core| core.machine.handle_websocket_lost(number, CloseReason::TransportClose));
+    }
+}
+
+pub(crate) fn input_of(packet: &Packet) -> Input {
+    match packet {
+        Packet::Ping(data) if *data == PROBE => Input::Probe,
+        packet => match packet.packet_type() {
+            PacketType::Open => Input::Open,
+            PacketType::Close => Input::Close,
+            PacketType::Ping => Input::Ping,
+            PacketType::Pong => Input::Pong,
+            PacketType::Message => Input::Message,
+            PacketType::Upgrade => Input::Upgrade,
+            PacketType::Noop => Input::Noop,
+        },
+    }
+}
+
+/// The close frame's code for an end that the session decided.
+fn close_code(reason: CloseReason) -> Option<CloseCode> {
+    match reason {
+        CloseReason::ServerShuttingDown => Some(CloseCode::Away),
+        CloseReason::TransportError | CloseReason::ParseError => Some(CloseCode::Protocol),
+        CloseReason::SlowConsumer | CloseReason::RateLimited => Some(CloseCode::Policy),
+        CloseReason::TransportClose
+        | CloseReason::PingTimeout
+        | CloseReason::ForcedClose
+        | CloseReason::ForcedServerClose
+        | CloseReason::SessionTakenOver => None,
+    }
+}
+
+/// How many frames of one peer are handled before others get their turn.
+const FRAMES_PER_TURN: u32 = 128;
+/// How much is read at once.
+const SCRATCH_BYTES: usize = 64 << 10;
+/// How many pings may wait for a peer that does not read its pongs.
+const MAX_PONGS: u8 = 16;
+/// How long the peer has to answer our close frame.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// The read buffer of a thread; it is out of its slot while user code runs.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}

@@ -1,0 +1,25 @@
+//! The servers that the public black-box suites of the two protocols are run against.
+//!
+//! `conformance engine-io` echoes every message on `/engine.io/`. The port is taken from `PORT` (default 3000; 0 takes
+//! a free one); the first line on standard output says where the server listens.
+
+mod engine;
+
+use std::error::Error;
+
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    let port = match std::env::var("PORT") {
+        Ok(port) => port.parse()?,
+        Err(_) => 3000,
+    };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    match std::env::args().nth(1).as_deref() {
+        Some("engine-io") => engine::serve(listener).await,
+        _ => Err("usage: conformance engine-io".into()),
+    }
+}
