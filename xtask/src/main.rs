@@ -21,7 +21,7 @@ commands:
   tidy         the rules of this repository that no compiler knows
   demo [NAME]  run an example server (default: chat)
 
-With CI=true a missing tool is an error, and Cargo.lock must be up to date.";
+A tool that the tests need is installed or asked for, never done without. With CI=true Cargo.lock must be up to date.";
 
 /// What a step ends with; the error is a message for the developer.
 type Outcome<T = ()> = Result<T, String>;
