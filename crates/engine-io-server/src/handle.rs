@@ -208,7 +208,9 @@ impl Session {
             core.machine.resume(now());
             core.waiting.websocket.take()
         });
-        websocket.map(Waker::wake);
+        if let Some(websocket) = websocket {
+            websocket.wake();
+        }
     }
 
     pub(crate) fn new(

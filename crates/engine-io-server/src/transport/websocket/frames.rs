@@ -36,6 +36,9 @@ struct Fragments {
     payload: Vec<u8>,
 }
 
+/// A header and the payload, unmasked.
+type Frame<'a> = (FrameHeader, Cow<'a, [u8]>);
+
 /// Something complete that the peer sent: borrowed from the read buffer if it arrived in one piece.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Inbound<'a> {
@@ -103,10 +106,7 @@ impl FrameReader {
         }
     }
 
-    fn next_frame<'a>(
-        &mut self,
-        input: &mut &'a mut [u8],
-    ) -> Result<Option<(FrameHeader, Cow<'a, [u8]>)>, FrameError> {
+    fn next_frame<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Frame<'a>>, FrameError> {
         if self.partial.is_none() {
             let Some((header, len)) = self.next_header(input)? else { return Ok(None) };
             if let Some(payload) = split_off_front(input, len) {
@@ -293,6 +293,10 @@ mod tests {
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
     /// A masked frame as a client sends it, with the first byte as given.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each arm has the range of its length in its pattern"
+    )]
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![first];
         match payload.len() {

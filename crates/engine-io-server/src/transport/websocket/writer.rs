@@ -78,7 +78,7 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if let Poll::Pending = self.poll_unsent(io, session, cx)? {
+            if self.poll_unsent(io, session, cx)?.is_pending() {
                 return Poll::Pending;
             }
             let mut batch = BATCH.take();
