@@ -54,7 +54,7 @@ pub struct Response {
 /// Sends one request on a connection of its own.
 pub async fn send(server: SocketAddr, request: Request) -> Response {
     let mut connection = HttpConnection::open(server).await;
-    connection.exchange(request.header("connection", "close")).await
+    connection.exchange(request).await
 }
 
 impl HttpConnection {
