@@ -51,7 +51,7 @@ pub(crate) struct Shared {
 
 /// The peer's address, to be put into a request's extensions by servers that know it.
 ///
-/// [`Engine::listen`] does so itself.
+/// [`Engine::listen`] does so itself. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` serves as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -268,7 +268,7 @@ impl Engine {
             allow_request(copy).await.map_err(|forbidden| Refusal::Forbidden(forbidden.message))?;
         }
         let id = SessionId::random().map_err(|error| Refusal::NoSessionId(error.to_string()))?;
-        let remote_addr = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+        let remote_addr = remote_addr(parts);
         let secure = parts.uri.scheme() == Some(&Scheme::HTTPS) && parts.version >= Version::HTTP_2;
         let request_kept = HandshakeRequest::new(parts, remote_addr, secure);
         Ok(OpenRequest { id, request: request_kept, base64: request.base64 })
@@ -300,6 +300,13 @@ impl Engine {
         }
         session
     }
+}
+
+fn remote_addr(parts: &Parts) -> Option<SocketAddr> {
+    let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
+    #[cfg(feature = "axum")]
+    let peer = peer.or_else(|| parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|peer| peer.0));
+    peer
 }
 
 fn log(refusal: &Refusal) {
