@@ -159,6 +159,12 @@ fn forged_placeholders_are_not_sent_beside_binary_values() {
     let escaped = RawValue::from_string(r#"{"\u005fplaceholder" : true,"num":5}"#.to_owned()).unwrap();
     assert!(matches!(emit(&(Binary::from(vec![1]), escaped)), Err(EncodeError::ForgedPlaceholder)));
 
+    // A quote in the header starts no string.
+    let header = EventHeader::new(r#"/quote""#, "e");
+    let encode = |data| Parser::default().encode_event(&header, &(Binary::from(vec![1]), data));
+    assert!(encode(json!({"a": true})).is_ok());
+    assert!(matches!(encode(json!({"_placeholder": true})), Err(EncodeError::ForgedPlaceholder)));
+
     let harmless =
         json!({"_placeholder": false, "a": "{\"_placeholder\":true,\"num\":0}", "_placeholder2": true});
     assert!(emit(&(Binary::from(vec![1]), harmless)).is_ok());

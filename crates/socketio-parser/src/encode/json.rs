@@ -21,17 +21,13 @@ pub(super) enum Shape {
 
 /// Appends JSON to a buffer.
 pub(super) struct JsonWriter<'a> {
-    out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
     binaries: Binaries,
 }
 
 impl<'a> JsonWriter<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>, max_attachments: usize) -> Self {
         Self { out, binaries: Binaries { list: Attachments::new(), max: max_attachments, is_over: false } }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.out.len()
     }
 
     pub(super) fn into_attachments(self) -> Attachments {

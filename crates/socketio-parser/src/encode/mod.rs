@@ -54,7 +54,7 @@ pub(crate) struct Head<'a> {
 }
 
 impl Head<'_> {
-    fn write(&self, attachments: usize, out: &mut HeadBuf) {
+    fn write(&self, attachments: usize, out: &mut Vec<u8>) {
         match (self.packet_type, attachments) {
             (packet_type, 0) => push_number(out, packet_type as u64),
             (packet_type, count) => {
@@ -73,12 +73,10 @@ impl Head<'_> {
     }
 }
 
-type HeadBuf = SmallVec<[u8; 64]>;
-
 /// From an event's or an ack's type to that with attachments.
 const BINARY_OFFSET: u64 = PacketType::BinaryEvent as u64 - PacketType::Event as u64;
 
-fn push_number(out: &mut HeadBuf, number: u64) {
+fn push_number(out: &mut Vec<u8>, number: u64) {
     // Most numbers here have one digit.
     if let digit @ 0..=9 = number {
         #[expect(clippy::cast_possible_truncation, reason = "it is one digit")]
@@ -97,37 +95,56 @@ pub(crate) fn json_list<T: Serialize + ?Sized, R>(
     finish: impl FnOnce(&[&[u8]], Attachments) -> R,
 ) -> Result<R, EncodeError> {
     with_scratch(|scratch| {
+        head.write(0, scratch);
+        let head_end = scratch.len();
+        scratch.push(b'[');
         let mut writer = JsonWriter::new(scratch, limits.max_attachments_out);
         if let Some(name) = list.name {
             writer.value(name)?;
         }
-        let name_end = writer.len();
-        let shape = writer.args(list.args)?;
-        let args_end = writer.len();
+        let name_end = writer.out.len();
+        if list.name.is_some() {
+            writer.out.push(b',');
+        }
+        let front_end = writer.out.len();
+        let mut back_start = front_end;
+        let mut shape = writer.args(list.args)?;
+        if shape == Shape::Several {
+            // They stand in an array now: its first bracket is left out, and its last is written when all is there.
+            back_start += 1;
+            writer.out.pop();
+            if writer.out.len() == back_start {
+                shape = Shape::None;
+            }
+        }
+        if shape == Shape::None {
+            writer.out.truncate(name_end);
+        }
         if let Some(offset) = list.offset {
+            if list.name.is_some() || shape != Shape::None {
+                writer.out.push(b',');
+            }
             writer.value(offset)?;
         }
+        writer.out.push(b']');
         let attachments = writer.into_attachments();
-        if !attachments.is_empty() && count_placeholders(scratch) != attachments.len() {
-            return Err(EncodeError::ForgedPlaceholder);
-        }
 
-        let (name, rest) = scratch.split_at_checked(name_end).unwrap_or((scratch, &[]));
-        let (args, offset) = rest.split_at_checked(args_end - name_end).unwrap_or((rest, &[]));
-        let args = match shape {
-            // The arguments stand in an array already; its brackets are the packet's.
-            Shape::Several => {
-                args.strip_prefix(b"[").and_then(|args| args.strip_suffix(b"]")).unwrap_or_default()
+        let text_end = scratch.len();
+        let is_binary = !attachments.is_empty();
+        if is_binary {
+            if count_placeholders(scratch.get(head_end..).unwrap_or_default()) != attachments.len() {
+                return Err(EncodeError::ForgedPlaceholder);
             }
-            Shape::One | Shape::None => args,
+            head.write(attachments.len(), scratch);
+        }
+        let (text, new_head) = scratch.split_at_checked(text_end).unwrap_or((scratch, &[]));
+        let (front, back) = if shape == Shape::Several {
+            (text.get(..front_end).unwrap_or_default(), text.get(back_start..).unwrap_or_default())
+        } else {
+            (text, &[][..])
         };
-        let mut header = HeadBuf::new();
-        head.write(attachments.len(), &mut header);
-        header.push(b'[');
-        let comma = |before: bool, part: &[u8]| if before && !part.is_empty() { &b","[..] } else { b"" };
-        let parts =
-            [&header[..], name, comma(!name.is_empty(), args), args, comma(true, offset), offset, b"]"];
-        Ok(finish(&parts, attachments))
+        let front = if is_binary { front.get(head_end..).unwrap_or_default() } else { front };
+        Ok(finish(&[new_head, front, back], attachments))
     })
 }
 
@@ -138,15 +155,15 @@ pub(crate) fn json_value<T: Serialize + ?Sized, R>(
     finish: impl FnOnce(&[&[u8]], Attachments) -> R,
 ) -> Result<R, EncodeError> {
     with_scratch(|scratch| {
+        head.write(0, scratch);
+        let head_end = scratch.len();
         if let Some(value) = value {
             JsonWriter::new(scratch, 0).value(value)?;
-            if head.packet_type == PacketType::Connect && !scratch.starts_with(b"{") {
+            if head.packet_type == PacketType::Connect && scratch.get(head_end) != Some(&b'{') {
                 return Err(EncodeError::InvalidPayload);
             }
         }
-        let mut header = HeadBuf::new();
-        head.write(0, &mut header);
-        Ok(finish(&[&header, scratch], Attachments::new()))
+        Ok(finish(&[scratch], Attachments::new()))
     })
 }
 
@@ -156,8 +173,9 @@ pub(crate) fn to_frames(parts: &[&[u8]], attachments: Attachments) -> Result<Enc
     for part in parts {
         buf.write_all(part).map_err(|error| EncodeError::Serialize(error.into()))?;
     }
+    let text = buf.finish().map_err(|error| EncodeError::Serialize(error.into()))?;
     let mut frames = SmallVec::with_capacity(1 + attachments.len());
-    frames.push(buf.finish().map_err(|error| EncodeError::Serialize(error.into()))?);
+    frames.push(text);
     frames.extend(attachments.into_iter().map(SharedFrame::binary));
     Ok(EncodedPacket { frames })
 }

@@ -12,7 +12,7 @@ use serde::de::{
 use serde_json::Error;
 
 use super::placeholder::{self, Placeholder};
-use super::scan::{Fault, Scanner};
+use super::scan::{Malformed, Scanner};
 use crate::binary::offer;
 
 /// Reads one value of a text that was checked; numbers and strings are left to `serde_json`.
@@ -396,6 +396,6 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 /// By this name `serde_json::value::RawValue` asks for the text of a value; placeholders in it stay as they are.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-fn malformed(_: Fault) -> Error {
+fn malformed(_: Malformed) -> Error {
     Error::custom("malformed JSON")
 }

@@ -19,6 +19,10 @@ pub(crate) enum Fault {
     IllegalPlaceholder { at: usize },
 }
 
+/// The text is not JSON at the scanner's position. It has no size, so that it costs nothing to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
 /// Walks over JSON without building anything.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
@@ -53,14 +57,18 @@ impl<'a> Scanner<'a> {
         attachments: Option<usize>,
         starts: &mut Starts,
     ) -> Result<(), Fault> {
-        self.walk(max_depth.min(MAX_DEPTH), attachments, Some(starts))?;
-        self.skip_blanks();
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.malformed()) }
+        match self.walk(max_depth.min(MAX_DEPTH), attachments, Some(starts)) {
+            Ok(()) => self.skip_blanks(),
+            Err(Stop::Malformed) => return Err(Fault::Malformed { at: self.at }),
+            Err(Stop::TooDeep) => return Err(Fault::TooDeep),
+            Err(Stop::IllegalPlaceholder) => return Err(Fault::IllegalPlaceholder { at: self.at }),
+        }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(Fault::Malformed { at: self.at }) }
     }
 
     /// Skips one value of a text that was checked before.
-    pub(crate) fn skip_value(&mut self) -> Result<(), Fault> {
-        self.walk(MAX_DEPTH, None, None)
+    pub(crate) fn skip_value(&mut self) -> Result<(), Malformed> {
+        self.walk(MAX_DEPTH, None, None).map_err(|_| Malformed)
     }
 
     /// The stack of open brackets is one bit each: 1 for an object, 0 for an array.
@@ -69,7 +77,7 @@ impl<'a> Scanner<'a> {
         max_depth: usize,
         attachments: Option<usize>,
         mut starts: Option<&mut Starts>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Stop> {
         let mut open: u128 = 0;
         let mut depth: usize = 0;
         loop {
@@ -85,7 +93,7 @@ impl<'a> Scanner<'a> {
                 Some(b'n') => self.literal(b"null")?,
                 Some(bracket @ (b'{' | b'[')) => {
                     if depth == max_depth {
-                        return Err(Fault::TooDeep);
+                        return Err(Stop::TooDeep);
                     }
                     let is_object = bracket == b'{';
                     if is_object && let Some(count) = attachments {
@@ -93,7 +101,7 @@ impl<'a> Scanner<'a> {
                             Placeholder::None => {}
                             Placeholder::Found { num, .. } if num < count => {}
                             Placeholder::Found { .. } | Placeholder::Illegal => {
-                                return Err(Fault::IllegalPlaceholder { at: self.at });
+                                return Err(Stop::IllegalPlaceholder);
                             }
                         }
                     }
@@ -114,7 +122,7 @@ impl<'a> Scanner<'a> {
                         continue;
                     }
                 }
-                _ => return Err(self.malformed()),
+                _ => return Err(Stop::Malformed),
             }
             // A value ends here, and with it perhaps the arrays and objects around it.
             loop {
@@ -140,28 +148,30 @@ impl<'a> Scanner<'a> {
                         depth -= 1;
                         open >>= 1;
                     }
-                    _ => return Err(self.malformed()),
+                    _ => return Err(Stop::Malformed),
                 }
             }
         }
     }
 
-    fn note_start(&self, starts: &mut Option<&mut Starts>) -> Result<(), Fault> {
+    fn note_start(&self, starts: &mut Option<&mut Starts>) -> Result<(), Malformed> {
         if let Some(starts) = starts {
-            starts.push(u32::try_from(self.at).map_err(|_| self.malformed())?);
+            starts.push(u32::try_from(self.at).map_err(|_| Malformed)?);
         }
         Ok(())
     }
 
     /// A key and its colon.
-    fn key(&mut self) -> Result<(), Fault> {
+    #[inline]
+    fn key(&mut self) -> Result<(), Malformed> {
         self.string()?;
         self.skip_blanks();
         self.expect(b':')
     }
 
     /// A string with both quotes.
-    pub(crate) fn string(&mut self) -> Result<(), Fault> {
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<(), Malformed> {
         self.expect(b'"')?;
         loop {
             self.skip_plain();
@@ -170,28 +180,33 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     return Ok(());
                 }
-                Some(b'\\') => {
-                    self.at += 1;
-                    match self.peek() {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-                        Some(b'u') => {
-                            self.at += 1;
-                            for _ in 0..4 {
-                                match self.peek() {
-                                    Some(digit) if digit.is_ascii_hexdigit() => self.at += 1,
-                                    _ => return Err(self.malformed()),
-                                }
-                            }
-                        }
-                        _ => return Err(self.malformed()),
-                    }
-                }
-                _ => return Err(self.malformed()),
+                Some(b'\\') => self.escape()?,
+                _ => return Err(Malformed),
             }
         }
     }
 
+    #[cold]
+    fn escape(&mut self) -> Result<(), Malformed> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    match self.peek() {
+                        Some(digit) if digit.is_ascii_hexdigit() => self.at += 1,
+                        _ => return Err(Malformed),
+                    }
+                }
+            }
+            _ => return Err(Malformed),
+        }
+        Ok(())
+    }
+
     /// Skips what needs no attention in a string: all but quotes, backslashes and control characters.
+    #[inline]
     fn skip_plain(&mut self) {
         while let Some(word) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
             let special = special_bytes(u64::from_le_bytes(*word));
@@ -210,7 +225,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<(), Fault> {
+    fn number(&mut self) -> Result<(), Malformed> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -234,45 +249,60 @@ impl<'a> Scanner<'a> {
     }
 
     /// At least one digit.
-    fn digits(&mut self) -> Result<(), Fault> {
+    fn digits(&mut self) -> Result<(), Malformed> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == start { Err(self.malformed()) } else { Ok(()) }
+        if self.at == start { Err(Malformed) } else { Ok(()) }
     }
 
-    pub(super) fn literal(&mut self, word: &[u8]) -> Result<(), Fault> {
+    pub(super) fn literal(&mut self, word: &[u8]) -> Result<(), Malformed> {
         if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             Ok(())
         } else {
-            Err(self.malformed())
+            Err(Malformed)
         }
     }
 
+    #[inline]
     pub(crate) fn skip_blanks(&mut self) {
+        // Encoders write none, and one comparison tells.
+        if self.peek().is_some_and(|byte| byte > b' ') {
+            return;
+        }
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
     /// Steps over one byte that must be there.
-    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Fault> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
         if self.peek() == Some(byte) {
             self.at += 1;
             Ok(())
         } else {
-            Err(self.malformed())
+            Err(Malformed)
         }
     }
 
     pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
+}
 
-    fn malformed(&self) -> Fault {
-        Fault::Malformed { at: self.at }
+/// Why a walk ended early; the scanner's position says where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Malformed,
+    TooDeep,
+    IllegalPlaceholder,
+}
+
+impl From<Malformed> for Stop {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
     }
 }
 
