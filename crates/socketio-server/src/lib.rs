@@ -1,1 +1,57 @@
-//! Under construction.
+#![doc = include_str!("../README.md")]
+
+mod broadcast;
+mod builder;
+mod client;
+mod config;
+mod connection;
+mod deadlines;
+mod driver;
+mod emit;
+mod engine_io;
+mod error;
+mod event;
+mod handshake;
+mod id;
+mod namespace;
+mod reason;
+mod server;
+mod service;
+mod socket;
+mod sync;
+mod tasks;
+
+pub use broadcast::{Broadcast, IntoRooms};
+pub use builder::Builder;
+pub use connection::Client;
+pub use emit::{Emit, Joined};
+pub use engine_io_server::{Forbidden, Origins, Transport};
+pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
+pub use event::{Ack, Auth, Data, Reply, State};
+pub use handshake::Handshake;
+pub use namespace::Namespace;
+pub use reason::DisconnectReason;
+pub use server::Server;
+pub use service::{ServerLayer, ServerLayered, ServerService};
+pub use socket::{AckFuture, Socket, SocketData, Volatile};
+pub use socketio_adapter::{Room, SocketId};
+pub use socketio_parser::Binary;
+
+/// What handlers take and return, for those who extend it.
+pub mod handler {
+    pub use crate::event::{
+        Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventName, Extract,
+        ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
+    };
+}
+
+/// What lies between this crate and an Engine.IO server.
+pub mod engine {
+    pub use engine_io_parser::{Message, SharedFrame};
+
+    pub use crate::connection::{Connection, Flow, SendError, Wake};
+    pub use crate::driver::Receiver;
+}
+
+pub use emit::{EmitFuture, JoinedFuture};
+pub use socketio_parser::Args;

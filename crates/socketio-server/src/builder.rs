@@ -1,0 +1,234 @@
+//! The options of a server.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_io_server::{Config as EngineConfig, Forbidden, Origins, Transport};
+use socketio_adapter::AdapterFactory;
+use socketio_adapter::rooms::RoomLimits;
+use socketio_parser::Limits;
+
+use crate::Server;
+use crate::config::{Config, Shared, StateMap};
+use crate::error::ConfigError;
+
+/// The options of a server, with Node's names and defaults; [`build`](Self::build) makes the server.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use socketio_server::Server;
+///
+/// # fn main() -> Result<(), socketio_server::ConfigError> {
+/// let io = Server::builder().connect_timeout(Duration::from_secs(20)).build()?;
+/// # let _ = io;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Builder {
+    config: Config,
+    engine: EngineConfig,
+    state: StateMap,
+    adapters: Option<Box<dyn AdapterFactory>>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            engine: EngineConfig::default().path("/socket.io"),
+            state: StateMap::default(),
+            adapters: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The path below which the server answers. Default: `/socket.io`.
+    #[must_use]
+    pub fn path(self, path: impl Into<String>) -> Self {
+        self.engine(|engine| engine.path(path))
+    }
+
+    /// The pause between two pings. Default: 25 s.
+    #[must_use]
+    pub fn ping_interval(self, interval: Duration) -> Self {
+        self.engine(|engine| engine.ping_interval(interval))
+    }
+
+    /// How long a client may take to answer a ping. Default: 20 s.
+    #[must_use]
+    pub fn ping_timeout(self, timeout: Duration) -> Self {
+        self.engine(|engine| engine.ping_timeout(timeout))
+    }
+
+    /// How long an upgrade to another transport may take. Default: 10 s.
+    #[must_use]
+    pub fn upgrade_timeout(self, timeout: Duration) -> Self {
+        self.engine(|engine| engine.upgrade_timeout(timeout))
+    }
+
+    /// How large a message of a client, or the body of one of its requests, may be. Default: 1 MB (1 000 000 bytes).
+    #[must_use]
+    pub fn max_http_buffer_size(self, bytes: usize) -> Self {
+        self.engine(|engine| engine.max_http_buffer_size(bytes))
+    }
+
+    /// The transports that clients may use. Default: all.
+    #[must_use]
+    pub fn transports(self, transports: &[Transport]) -> Self {
+        self.engine(|engine| engine.transports(transports))
+    }
+
+    /// Whether clients may change from polling to a better transport. Default: true.
+    #[must_use]
+    pub fn allow_upgrades(self, allow: bool) -> Self {
+        self.engine(|engine| engine.allow_upgrades(allow))
+    }
+
+    /// Which pages of other origins may connect. Default: none.
+    #[must_use]
+    pub fn origins(self, origins: Origins) -> Self {
+        self.engine(|engine| engine.origins(origins))
+    }
+
+    /// Decides about each request that would open a connection. Default: all may.
+    #[must_use]
+    pub fn allow_request<F, Fut>(self, decide: F) -> Self
+    where
+        F: Fn(http::Request<()>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Forbidden>> + Send + 'static,
+    {
+        self.engine(|engine| engine.allow_request(decide))
+    }
+
+    fn engine(mut self, change: impl FnOnce(EngineConfig) -> EngineConfig) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
+    /// How long a connection may take to join its first namespace. It stands still while a CONNECT is being decided.
+    /// Default: 45 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the middlewares of a namespace may take together to decide about a client. Default: 30 s.
+    #[must_use]
+    pub fn middleware_timeout(mut self, timeout: Duration) -> Self {
+        self.config.middleware_timeout = timeout;
+        self
+    }
+
+    /// How long events of a socket are held for its connect handlers. Default: 30 s.
+    #[must_use]
+    pub fn connect_handler_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_handler_timeout = timeout;
+        self
+    }
+
+    /// How long a packet may wait for its attachments before the connection is closed. Default: 30 s.
+    #[must_use]
+    pub fn attachments_timeout(mut self, timeout: Duration) -> Self {
+        self.config.attachments_timeout = timeout;
+        self
+    }
+
+    /// How long [`emit_with_ack`](crate::Socket::emit_with_ack) waits if it is not told otherwise. Default: 30 s.
+    #[must_use]
+    pub fn ack_timeout(mut self, timeout: Duration) -> Self {
+        self.config.ack_timeout = timeout;
+        self
+    }
+
+    /// How many handlers of one socket may be running at a time; further events wait. Default: 64.
+    ///
+    /// With 1, the events of a socket are handled strictly one after the other.
+    #[must_use]
+    pub fn max_running_handlers(mut self, count: usize) -> Self {
+        self.config.max_running_handlers = count;
+        self
+    }
+
+    /// How many bytes the events of one connection that wait for a handler may have before the connection is not read
+    /// any more. One event always fits. Default: 1 MiB.
+    #[must_use]
+    pub fn max_parked_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_parked_bytes = bytes;
+        self
+    }
+
+    /// How many answers of one socket can be waited for. Default: 1 024.
+    #[must_use]
+    pub fn max_pending_acks(mut self, count: usize) -> Self {
+        self.config.max_pending_acks = count;
+        self
+    }
+
+    /// How many namespaces one connection may join; one more closes it. Default: 64.
+    #[must_use]
+    pub fn max_namespaces_per_connection(mut self, count: usize) -> Self {
+        self.config.client.max_namespaces = count;
+        self
+    }
+
+    /// What a packet may cost. Default: [`Limits::default`].
+    #[must_use]
+    pub fn parser_limits(mut self, limits: Limits) -> Self {
+        self.config.parser = limits;
+        self
+    }
+
+    /// What one socket can have of rooms. Default: [`RoomLimits::default`].
+    #[must_use]
+    pub fn room_limits(mut self, limits: RoomLimits) -> Self {
+        self.config.rooms = limits;
+        self
+    }
+
+    /// Shares `value` with all handlers, which take it as [`State<T>`](crate::State). There is one value per type, the
+    /// last.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(TypeId::of::<T>(), Arc::new(value));
+        self
+    }
+
+    /// What connects the namespaces of this server to those of others. Default: nothing, the server stands alone.
+    #[must_use]
+    pub fn adapter(mut self, factory: impl AdapterFactory) -> Self {
+        self.adapters = Some(Box::new(factory));
+        self
+    }
+
+    /// Checks the options and makes the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if an option makes no sense.
+    pub fn build(self) -> Result<Server, ConfigError> {
+        let Self { config, engine, state, adapters } = self;
+        for (option, is_zero) in [
+            ("connect_timeout", config.connect_timeout.is_zero()),
+            ("middleware_timeout", config.middleware_timeout.is_zero()),
+            ("attachments_timeout", config.attachments_timeout.is_zero()),
+            ("max_running_handlers", config.max_running_handlers == 0),
+            ("max_parked_bytes", config.max_parked_bytes == 0),
+            ("max_namespaces_per_connection", config.client.max_namespaces == 0),
+        ] {
+            if is_zero {
+                return Err(ConfigError::Zero { option });
+            }
+        }
+        Server::new(Shared::new(config, state, adapters), engine)
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

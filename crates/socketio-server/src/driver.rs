@@ -1,0 +1,442 @@
+//! One connection: from its messages to sockets, and back to its end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Instant;
+
+use engine_io_parser::Message;
+use socketio_adapter::SocketId;
+use socketio_parser::{Decoder, EncodedPacket, Packet, Payload};
+use tokio::runtime::Handle;
+
+use crate::client::{Accepted, ConnectTimer, Connecting, Delivery, Departure, Namespaces, Violation};
+use crate::config::Shared;
+use crate::connection::{Connection, Flow, SendError};
+use crate::deadlines::{Key, Timed};
+use crate::emit::Frames;
+use crate::error::ConnectError;
+use crate::event::dispatch::{self, Event};
+use crate::event::run::Caught;
+use crate::id::random_id;
+use crate::namespace::{self, NamespaceInner};
+use crate::server::ServerInner;
+use crate::socket::SocketInner;
+use crate::sync::Mutex;
+use crate::{DisconnectReason, Socket};
+
+/// Takes the messages of one connection; what [`Server::open`](crate::Server::open) returns to an engine.
+///
+/// Dropping it counts as [`on_close`](Self::on_close).
+#[derive(Debug)]
+pub struct Receiver {
+    client: Arc<ClientInner>,
+    server: Arc<ServerInner>,
+    decoder: Decoder,
+    /// Bytes of the packet whose attachments are awaited.
+    n_bytes: usize,
+    /// A violation has closed the connection: what still comes is ignored.
+    has_failed: bool,
+}
+
+impl Receiver {
+    pub(crate) fn new(server: Arc<ServerInner>, connection: Arc<dyn Connection>) -> Self {
+        let shared = Arc::clone(server.shared());
+        let decoder = shared.parser.decoder();
+        let client = ClientInner::new(shared, connection);
+        Self { client, server, decoder, n_bytes: 0, has_failed: false }
+    }
+
+    /// A message has come in; messages are to be handed over in order, and never two at a time.
+    ///
+    /// Handlers are polled once in this call. It never waits.
+    pub fn on_message(&mut self, message: Message) -> Flow {
+        if self.has_failed {
+            return Flow::Continue;
+        }
+        self.n_bytes += message.len();
+        match self.decoder.decode(message) {
+            Ok(Some(packet)) => {
+                let n_bytes = std::mem::take(&mut self.n_bytes);
+                self.client.attachments_complete();
+                self.handle_packet(packet, n_bytes)
+            }
+            Ok(None) => {
+                self.handle_pending();
+                Flow::Continue
+            }
+            Err(error) => {
+                self.fail(&error);
+                Flow::Continue
+            }
+        }
+    }
+
+    /// The connection is closed: all its sockets leave, for this reason.
+    pub fn on_close(self, reason: DisconnectReason) {
+        self.client.closed(reason);
+    }
+
+    fn handle_packet(&mut self, packet: Packet, n_bytes: usize) -> Flow {
+        let handled = match packet {
+            Packet::Event { namespace, id, name, args } => {
+                self.client.recipient(&namespace).map(|socket| match socket {
+                    Some(socket) => dispatch::handle_event(&socket, Event::new(name, id, args, n_bytes)),
+                    None => Flow::Continue,
+                })
+            }
+            Packet::Ack { namespace, id, args } => self.client.recipient(&namespace).map(|socket| {
+                if let Some(socket) = socket {
+                    socket.handle_ack(id, args);
+                }
+                Flow::Continue
+            }),
+            Packet::Connect { namespace, auth } => self.handle_connect(&namespace, auth),
+            Packet::Disconnect { namespace } => {
+                self.client.handle_disconnect(&namespace).map(|()| Flow::Continue)
+            }
+            // Only servers refuse.
+            Packet::ConnectError { .. } => Err(Violation::NeverJoined),
+        };
+        handled.unwrap_or_else(|violation| {
+            self.fail(&violation);
+            Flow::Continue
+        })
+    }
+
+    /// Attachments are awaited, for a limited time, and only if the packet has a recipient at all.
+    fn handle_pending(&mut self) {
+        let Some(pending) = self.decoder.pending() else { return };
+        match self.client.recipient(pending.namespace) {
+            Ok(_) => self.client.await_attachments(),
+            Err(violation) => self.fail(&violation),
+        }
+    }
+
+    fn handle_connect(&mut self, name: &str, auth: Option<Payload>) -> Result<Flow, Violation> {
+        let name = if name.is_empty() { "/" } else { name };
+        if self.client.shared.is_closing.load(Ordering::Acquire) {
+            return Ok(Flow::Continue);
+        }
+        let Some(namespace) = self.server.find(name) else {
+            self.client.state.lock().namespaces.handle_unknown()?;
+            let error = ConnectError::new("Invalid namespace");
+            self.client.send_connect_error(name, &error);
+            return Ok(Flow::Continue);
+        };
+        let Some(ticket) = self.client.handle_connect(name)? else { return Ok(Flow::Continue) };
+        let client = Arc::clone(&self.client);
+        let namespace = Arc::clone(namespace.inner());
+        match client.socket_id(name) {
+            Some(id) => client.run(namespace::join(Arc::clone(&client), namespace, id, ticket, auth)),
+            None => client.reject(&namespace, ticket, &ConnectError::new("internal error")),
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// The client has broken the protocol: everything it is in ends with `forced close`, on every transport.
+    fn fail(&mut self, error: &dyn std::error::Error) {
+        tracing::debug!(target: "socket.io:client", %error, "closing the connection");
+        self.has_failed = true;
+        self.decoder.reset();
+        self.client.attachments_complete();
+        self.client.connection.close(DisconnectReason::ForcedClose);
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.client.closed(DisconnectReason::TransportClose);
+    }
+}
+
+/// One connection, as its sockets see it.
+pub(crate) struct ClientInner {
+    pub(crate) connection: Arc<dyn Connection>,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    state: Mutex<State>,
+    park: Mutex<Park>,
+}
+
+struct State {
+    namespaces: Namespaces<Arc<SocketInner>>,
+    timer: ConnectTimer,
+    timer_key: Option<Key>,
+    attachments_key: Option<Key>,
+}
+
+/// Events of this connection that wait for a handler to end.
+#[derive(Default)]
+struct Park {
+    n_bytes: usize,
+    is_paused: bool,
+}
+
+impl ClientInner {
+    fn new(shared: Arc<Shared>, connection: Arc<dyn Connection>) -> Arc<Self> {
+        let now = now();
+        let state = State {
+            namespaces: Namespaces::new(shared.config.client),
+            timer: ConnectTimer::new(shared.config.connect_timeout, now),
+            timer_key: None,
+            attachments_key: None,
+        };
+        let client = Arc::new(Self {
+            connection,
+            shared,
+            runtime: Handle::current(),
+            state: Mutex::new(state),
+            park: Mutex::new(Park::default()),
+        });
+        client.schedule(&mut client.state.lock());
+        client
+    }
+
+    /// The joined socket that a packet for this namespace is for; `None` if it is to be dropped.
+    fn recipient(&self, namespace: &str) -> Result<Option<Arc<SocketInner>>, Violation> {
+        Ok(match self.state.lock().namespaces.handle_packet(namespace)? {
+            Delivery::To(socket) => Some(Arc::clone(socket)),
+            Delivery::Dropped => None,
+        })
+    }
+
+    /// Returns the ticket of a CONNECT that is to be decided.
+    fn handle_connect(self: &Arc<Self>, namespace: &str) -> Result<Option<u64>, Violation> {
+        let mut state = self.state.lock();
+        let Connecting::Decide { ticket } = state.namespaces.handle_connect(namespace)? else {
+            return Ok(None);
+        };
+        state.timer.pause(now());
+        self.schedule(&mut state);
+        Ok(Some(ticket))
+    }
+
+    fn handle_disconnect(self: &Arc<Self>, namespace: &str) -> Result<(), Violation> {
+        let departure = {
+            let mut state = self.state.lock();
+            let departure = state.namespaces.handle_disconnect(namespace)?;
+            self.resume_timer(&mut state);
+            departure
+        };
+        match departure {
+            Departure::Socket(socket) => socket.left(DisconnectReason::ClientNamespaceDisconnect),
+            Departure::Attempt | Departure::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Middleware has accepted: the client is told, and the socket enters. Returns whether the client is still there.
+    pub(crate) fn accept(self: &Arc<Self>, socket: &Arc<SocketInner>, ticket: u64) -> bool {
+        {
+            let mut state = self.state.lock();
+            match state.namespaces.accept(ticket, Arc::clone(socket)) {
+                Accepted::Joined => state.timer.stop(),
+                Accepted::Gone(_) => return false,
+            }
+            self.schedule(&mut state);
+        }
+        let name = socket.namespace_inner().name();
+        match self.shared.parser.encode_connect(name, Some(&Welcome { sid: socket.id() })) {
+            Ok(packet) => drop(self.send(packet)),
+            Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT not encoded"),
+        }
+        socket.enter()
+    }
+
+    /// The client is refused, and told so if it is still there.
+    pub(crate) fn reject(self: &Arc<Self>, namespace: &NamespaceInner, ticket: u64, error: &ConnectError) {
+        let is_there = {
+            let mut state = self.state.lock();
+            let is_there = state.namespaces.reject(ticket);
+            self.resume_timer(&mut state);
+            is_there
+        };
+        if is_there {
+            self.send_connect_error(namespace.name(), error);
+        }
+    }
+
+    /// The server makes a socket leave; returns whether it was in.
+    pub(crate) fn leave(&self, socket: &Arc<SocketInner>) -> bool {
+        let name = socket.namespace_inner().name();
+        self.state.lock().namespaces.leave(name, |joined| Arc::ptr_eq(joined, socket)).is_some()
+    }
+
+    pub(crate) fn sockets(&self) -> Vec<Socket> {
+        self.state.lock().namespaces.joined().map(Socket::from_inner).collect()
+    }
+
+    /// Makes all sockets leave, and closes the connection.
+    pub(crate) fn close_all(&self) {
+        for socket in self.sockets() {
+            socket.disconnect();
+        }
+        self.connection.close(DisconnectReason::ForcedClose);
+    }
+
+    /// The connection is gone.
+    fn closed(self: &Arc<Self>, reason: DisconnectReason) {
+        let sockets = {
+            let mut state = self.state.lock();
+            if state.namespaces.is_closed() {
+                return;
+            }
+            state.timer.stop();
+            self.schedule(&mut state);
+            if let Some(key) = state.attachments_key.take() {
+                self.shared.deadlines.remove(key);
+            }
+            state.namespaces.close()
+        };
+        for socket in sockets {
+            socket.left(reason);
+        }
+    }
+
+    pub(crate) fn send(&self, packet: EncodedPacket) -> Result<(), SendError> {
+        let frames: Frames = packet.into_frames().collect();
+        self.connection.queue(&frames).map(drop)
+    }
+
+    fn send_connect_error(&self, namespace: &str, error: &ConnectError) {
+        let packet = self.shared.parser.encode_connect_error(namespace, error.message(), error.data());
+        match packet {
+            Ok(packet) => drop(self.send(packet)),
+            // The data holds what has no form in JSON: the message alone must do.
+            Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT_ERROR not encoded"),
+        }
+    }
+
+    /// Ids of the two protocols: clients of the old one compute theirs from the session's.
+    fn socket_id(&self, namespace: &str) -> Option<SocketId> {
+        if self.connection.protocol() == 3 {
+            let sid = self.connection.id();
+            return Some(match namespace {
+                "/" => SocketId::from(sid),
+                name => SocketId::from(format!("{name}#{sid}")),
+            });
+        }
+        random_id()
+            .inspect_err(|error| tracing::error!(target: "socket.io:client", %error, "no socket id"))
+            .ok()
+            .map(SocketId::from)
+    }
+
+    /// Runs a future of this crate's: polled once in place, and spawned if it is pending.
+    fn run(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let mut future = Caught::new(|| Box::pin(future));
+        match future.poll_in_place() {
+            Poll::Ready(result) => log_panic(result),
+            Poll::Pending => self.spawn(async move { log_panic(future.await) }),
+        }
+    }
+
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(&self.runtime, future);
+    }
+
+    /// An event waits that costs so much; returns whether that fills the park.
+    pub(crate) fn park(&self, cost: usize) -> Flow {
+        let mut park = self.park.lock();
+        park.n_bytes = park.n_bytes.saturating_add(cost);
+        if park.n_bytes < self.shared.config.max_parked_bytes {
+            return Flow::Continue;
+        }
+        park.is_paused = true;
+        Flow::Pause
+    }
+
+    /// Events that cost so much together wait no longer.
+    pub(crate) fn unpark(&self, cost: usize) {
+        let mut park = self.park.lock();
+        park.n_bytes = park.n_bytes.saturating_sub(cost);
+        if park.is_paused && park.n_bytes <= self.shared.config.max_parked_bytes / 2 {
+            park.is_paused = false;
+            drop(park);
+            self.connection.resume();
+        }
+    }
+
+    fn await_attachments(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if state.attachments_key.is_none()
+            && !state.namespaces.is_closed()
+            && let Some(due) = now().checked_add(self.shared.config.attachments_timeout)
+        {
+            state.attachments_key =
+                Some(self.shared.deadlines.insert(&self.runtime, due, Arc::downgrade(self)));
+        }
+    }
+
+    fn attachments_complete(&self) {
+        let key = self.state.lock().attachments_key.take();
+        if let Some(key) = key {
+            self.shared.deadlines.remove(key);
+        }
+    }
+
+    fn resume_timer(self: &Arc<Self>, state: &mut State) {
+        if !state.namespaces.is_deciding() {
+            state.timer.resume(now());
+            self.schedule(state);
+        }
+    }
+
+    /// Brings the server's timer in line with the connection's.
+    fn schedule(self: &Arc<Self>, state: &mut State) {
+        let due = state.timer.poll_timeout();
+        if due == state.timer_key.map(|(due, _)| due) {
+            return;
+        }
+        if let Some(key) = state.timer_key.take() {
+            self.shared.deadlines.remove(key);
+        }
+        state.timer_key =
+            due.map(|due| self.shared.deadlines.insert(&self.runtime, due, Arc::downgrade(self)));
+    }
+}
+
+impl Timed for ClientInner {
+    fn handle_timeout(self: Arc<Self>, key: Key, now: Instant) {
+        let mut state = self.state.lock();
+        if state.timer_key == Some(key) {
+            state.timer_key = None;
+            if state.timer.is_due(now) {
+                drop(state);
+                tracing::debug!(target: "socket.io:client", "no namespace joined in time");
+                return self.connection.close(DisconnectReason::ForcedServerClose);
+            }
+            self.schedule(&mut state);
+        } else if state.attachments_key == Some(key) {
+            state.attachments_key = None;
+            drop(state);
+            tracing::debug!(target: "socket.io:client", "attachments did not come in time");
+            self.connection.close(DisconnectReason::ForcedClose);
+        }
+    }
+}
+
+impl std::fmt::Debug for ClientInner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientInner").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// What CONNECT is answered with.
+#[derive(serde::Serialize)]
+struct Welcome<'a> {
+    sid: &'a str,
+}
+
+fn log_panic(result: Result<(), crate::event::run::Panicked>) {
+    if let Err(panicked) = result {
+        tracing::error!(target: "socket.io:client", ?panicked, "bug: a task of the server panicked");
+    }
+}
+
+/// The clock of the runtime, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

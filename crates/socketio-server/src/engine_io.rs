@@ -1,0 +1,164 @@
+//! The Engine.IO server that ships, and what joins it to this crate.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::SystemTime;
+
+use engine_io_parser::SharedFrame;
+use engine_io_server::{CloseReason, Handler, Incoming, Session, SessionHandler};
+
+use crate::DisconnectReason;
+use crate::connection::{Connection, Flow, SendError, Wake};
+use crate::driver::Receiver;
+use crate::server::ServerInner;
+
+/// Opens the sessions of an engine on a server; weak, for the server holds its engine.
+#[derive(Clone, Default)]
+pub(crate) struct Opener(Arc<OnceLock<Weak<ServerInner>>>);
+
+impl Opener {
+    /// Says which server; the engine has to be there before it.
+    pub(crate) fn open_on(&self, server: Weak<ServerInner>) {
+        // It is said once.
+        let _ = self.0.set(server);
+    }
+}
+
+impl Handler for Opener {
+    fn on_open(&self, session: Session) -> Box<dyn SessionHandler> {
+        let server = self.0.get().and_then(Weak::upgrade);
+        if server.is_none() {
+            session.close(CloseReason::ServerShuttingDown);
+        }
+        Box::new(Conn(server.map(|server| Receiver::new(server, Arc::new(session)))))
+    }
+}
+
+/// What receives the messages of a session; nothing does if the server is gone.
+struct Conn(Option<Receiver>);
+
+impl SessionHandler for Conn {
+    fn on_message(&mut self, incoming: Incoming<'_>) -> engine_io_server::Flow {
+        match self.0.as_mut().map(|receiver| receiver.on_message(incoming.message)) {
+            Some(Flow::Pause) => engine_io_server::Flow::Pause,
+            Some(Flow::Continue) | None => engine_io_server::Flow::Continue,
+        }
+    }
+
+    fn on_close(self: Box<Self>, reason: CloseReason) {
+        if let Some(receiver) = self.0 {
+            receiver.on_close(reason.into());
+        }
+    }
+}
+
+impl Connection for Session {
+    fn id(&self) -> &str {
+        self.id().as_str()
+    }
+
+    fn protocol(&self) -> u8 {
+        self.protocol()
+    }
+
+    fn transport(&self) -> &'static str {
+        self.transport().as_str()
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        self.request().remote_addr()
+    }
+
+    fn is_secure(&self) -> bool {
+        self.request().is_secure()
+    }
+
+    fn received_at(&self) -> SystemTime {
+        self.request().received_at()
+    }
+
+    fn target(&self) -> &str {
+        self.request().target()
+    }
+
+    fn visit_headers(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+        self.request().headers().for_each(|(name, value)| visit(name, value));
+    }
+
+    fn queue(&self, frames: &[SharedFrame]) -> Result<Wake, SendError> {
+        self.queue_frames(frames).map(Wake::from).map_err(|error| match error {
+            engine_io_server::SendError::SlowConsumer => SendError::SlowConsumer,
+            _ => SendError::Closed,
+        })
+    }
+
+    fn queue_volatile(&self, frames: &[SharedFrame]) -> Option<Wake> {
+        self.queue_volatile(frames).map(Wake::from)
+    }
+
+    fn close(&self, reason: DisconnectReason) {
+        self.close(match reason {
+            DisconnectReason::TransportError => CloseReason::TransportError,
+            DisconnectReason::TransportClose => CloseReason::TransportClose,
+            DisconnectReason::ParseError => CloseReason::ParseError,
+            DisconnectReason::PingTimeout => CloseReason::PingTimeout,
+            DisconnectReason::ForcedServerClose => CloseReason::ForcedServerClose,
+            DisconnectReason::ServerShuttingDown => CloseReason::ServerShuttingDown,
+            DisconnectReason::SlowConsumer => CloseReason::SlowConsumer,
+            DisconnectReason::RateLimited => CloseReason::RateLimited,
+            DisconnectReason::SessionTakenOver => CloseReason::SessionTakenOver,
+            // An engine knows of no namespaces.
+            DisconnectReason::ForcedClose
+            | DisconnectReason::ClientNamespaceDisconnect
+            | DisconnectReason::ServerNamespaceDisconnect => CloseReason::ForcedClose,
+        });
+    }
+
+    fn resume(&self) {
+        self.resume();
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open()
+    }
+}
+
+impl From<CloseReason> for DisconnectReason {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::TransportError => Self::TransportError,
+            CloseReason::TransportClose => Self::TransportClose,
+            CloseReason::ParseError => Self::ParseError,
+            CloseReason::PingTimeout => Self::PingTimeout,
+            CloseReason::ForcedServerClose => Self::ForcedServerClose,
+            CloseReason::ServerShuttingDown => Self::ServerShuttingDown,
+            CloseReason::SlowConsumer => Self::SlowConsumer,
+            CloseReason::RateLimited => Self::RateLimited,
+            CloseReason::SessionTakenOver => Self::SessionTakenOver,
+            _ => Self::ForcedClose,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_the_engine_is_spelt_the_same_here() {
+        for reason in [
+            CloseReason::TransportError,
+            CloseReason::TransportClose,
+            CloseReason::ParseError,
+            CloseReason::PingTimeout,
+            CloseReason::ForcedClose,
+            CloseReason::ForcedServerClose,
+            CloseReason::ServerShuttingDown,
+            CloseReason::SlowConsumer,
+            CloseReason::RateLimited,
+            CloseReason::SessionTakenOver,
+        ] {
+            assert_eq!(DisconnectReason::from(reason).as_str(), reason.as_str());
+        }
+    }
+}

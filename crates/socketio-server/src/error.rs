@@ -1,0 +1,162 @@
+//! What can go wrong, by whose fault.
+
+use std::error::Error;
+
+use serde::Serialize;
+use socketio_adapter::AdapterError;
+use socketio_adapter::rooms::JoinError;
+use socketio_parser::{ArgsError, EncodeError};
+
+use crate::event::ExtractError;
+
+/// The options given to a [`Builder`](crate::Builder) do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An option must not be zero.
+    #[error("`{option}` must not be zero")]
+    Zero {
+        /// Its name.
+        option: &'static str,
+    },
+    /// The Engine.IO server refuses its options.
+    #[error("the options of the engine do not fit together")]
+    Engine(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// An event was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The socket has left its namespace, or has not joined it yet.
+    #[error("the socket is not connected")]
+    Disconnected,
+    /// The client takes its messages too slowly; its connection is closed for that.
+    #[error("the client takes its messages too slowly")]
+    SlowConsumer,
+    /// The arguments could not be encoded; nobody got them.
+    #[error("the event could not be encoded")]
+    Encode(#[from] EncodeError),
+    /// The sockets of this node have got the event, other nodes have not.
+    #[error("the event did not reach other nodes")]
+    Adapter(#[from] AdapterError),
+}
+
+/// Why there is no answer to an event that was emitted with
+/// [`emit_with_ack`](crate::Socket::emit_with_ack).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The client did not answer in time.
+    #[error("operation has timed out")]
+    Timeout,
+    /// The client left before it answered.
+    #[error("the client disconnected before it answered")]
+    Disconnected,
+    /// So many answers of this client are waited for that the event was not sent.
+    #[error("{max} answers of this client are waited for")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
+    /// The event could not be sent.
+    #[error("the event was not sent")]
+    Emit(#[from] EmitError),
+    /// The answer does not fit the type that was expected.
+    #[error("the answer does not fit the type that was expected")]
+    Args(#[from] ArgsError),
+}
+
+/// A handler failed. Its client learns nothing of it; the namespace's error hook and the log do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerError {
+    /// An argument of the handler could not be made, so it was not called.
+    #[error("the handler was not called")]
+    Extract(#[from] ExtractError),
+    /// It returned an error.
+    #[error("the handler failed")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// It panicked.
+    #[error("the handler panicked: {message}")]
+    Panicked {
+        /// What it panicked with, if that was text.
+        message: String,
+    },
+    /// An event could not be sent, and nobody looked at the value that said so.
+    #[error("an emit failed")]
+    Emit(#[source] EmitError),
+    /// A room could not be joined, and nobody looked at the value that said so.
+    #[error("a room could not be joined")]
+    Join(#[source] JoinRoomError),
+    /// The handler took the [`Ack`](crate::Ack) and returned a [`Reply`](crate::Reply) as well.
+    #[error("a reply was returned, but the ack had been taken")]
+    AckTaken,
+}
+
+/// A room was not joined, or other nodes were not told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinRoomError {
+    /// A rule or a limit stands against it.
+    #[error(transparent)]
+    Refused(#[from] JoinError),
+    /// It was joined on this node, but the adapter could not subscribe to it.
+    #[error("the room was joined on this node only")]
+    Adapter(#[from] AdapterError),
+}
+
+/// A middleware refuses a client: what `connect_error` tells it.
+///
+/// ```
+/// use serde_json::json;
+/// use socketio_server::ConnectError;
+///
+/// let plain = ConnectError::new("not authorized");
+/// let detailed = ConnectError::new("not authorized").with_data(json!({ "retry": false }));
+/// # let _ = (plain, detailed);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectError {
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<serde_json::Value>,
+}
+
+impl ConnectError {
+    /// A refusal with this message, `error.message` at the client.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), data: None }
+    }
+
+    /// Adds more for the client, `error.data` there.
+    #[must_use]
+    pub fn with_data(mut self, data: impl Into<serde_json::Value>) -> Self {
+        self.data = Some(data.into());
+        self
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The data.
+    #[must_use]
+    pub fn data(&self) -> Option<&serde_json::Value> {
+        self.data.as_ref()
+    }
+}
+
+impl From<&str> for ConnectError {
+    fn from(message: &str) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<String> for ConnectError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}

@@ -1,0 +1,339 @@
+//! When handlers run: in order of arrival, a bounded number at a time, events beyond it parked.
+//!
+//! ```text
+//!            connect handler ends, or 30 s              64 handlers are running
+//!   Held ──────────────────────────────► Starting ─────────────────────────────► Full
+//!     │                                     ▲                                      │
+//!     │ socket leaves                       └────────── a handler ends ────────────┘
+//!     ▼
+//!   Closed (from anywhere): parked events and listeners are dropped
+//! ```
+//!
+//! At most one thread starts handlers of a socket at a time, so that they start in order even though a handler that
+//! ends on another thread lets parked ones start. Acks, pongs and DISCONNECT never come through here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use engine_io_parser::Text;
+use smallvec::SmallVec;
+use socketio_parser::Args;
+
+use crate::Socket;
+use crate::connection::Flow;
+use crate::error::HandlerError;
+use crate::event::run::{Caught, Panicked};
+use crate::event::{Ack, Call, DisconnectContext, EventContext, EventHandler};
+use crate::namespace::Table;
+use crate::socket::SocketInner;
+use crate::sync::Mutex;
+
+/// A socket's events between the decoder and their handlers.
+pub(crate) struct Dispatch(Mutex<State>);
+
+struct State {
+    phase: Phase,
+    /// Somebody is starting handlers and will look at what is parked when done.
+    is_starting: bool,
+    n_running: usize,
+    parked: VecDeque<Event>,
+    /// The namespace's handlers as last seen; taken out while handlers are being started.
+    shared: Option<(u64, Arc<Table>)>,
+    /// Handlers of this socket alone.
+    own: Option<Arc<Table>>,
+}
+
+enum Phase {
+    /// The connect handlers are running. The socket may have left meanwhile: then its end waits for them.
+    Held {
+        farewell: Option<Farewell>,
+    },
+    Open,
+    Closed,
+}
+
+struct Farewell {
+    context: DisconnectContext,
+    handlers: Vec<DisconnectHandler>,
+}
+
+type DisconnectHandler = Arc<Call<DisconnectContext, HandlerError>>;
+
+/// An event that waits for its handler.
+pub(crate) struct Event {
+    pub(crate) name: Text,
+    pub(crate) id: Option<u64>,
+    pub(crate) args: Args,
+    /// What it counts for while it is parked.
+    pub(crate) cost: usize,
+}
+
+impl Event {
+    /// An event whose frames have this many bytes.
+    pub(crate) fn new(name: Text, id: Option<u64>, args: Args, n_bytes: usize) -> Self {
+        // Many small events must not cost more than a few large ones.
+        let cost = n_bytes.saturating_add(size_of::<Self>());
+        Self { name, id, args, cost }
+    }
+}
+
+impl Dispatch {
+    /// Events are held until [`release`] is called.
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(State {
+            phase: Phase::Held { farewell: None },
+            is_starting: false,
+            n_running: 0,
+            parked: VecDeque::new(),
+            shared: None,
+            own: None,
+        }))
+    }
+
+    /// Changes the handlers of this socket alone; without effect once it has left.
+    pub(crate) fn register(&self, change: impl FnOnce(&mut Table)) {
+        let mut state = self.0.lock();
+        if !matches!(state.phase, Phase::Open | Phase::Held { farewell: None }) {
+            return;
+        }
+        change(Arc::make_mut(state.own.get_or_insert_default()));
+    }
+}
+
+/// An event has arrived: starts its handlers, or parks it.
+pub(crate) fn handle_event(socket: &Arc<SocketInner>, event: Event) -> Flow {
+    let max_running = socket.shared().config.max_running_handlers;
+    let mut state = socket.dispatch.0.lock();
+    match state.phase {
+        Phase::Closed | Phase::Held { farewell: Some(_) } => return Flow::Continue,
+        Phase::Open if !state.is_starting && state.parked.is_empty() && state.n_running < max_running => {}
+        Phase::Open | Phase::Held { farewell: None } => {
+            let cost = event.cost;
+            state.parked.push_back(event);
+            // Under the lock, so that the event is counted before anybody can take it out.
+            return socket.client().park(cost);
+        }
+    }
+    let handlers = state.begin(socket);
+    drop(state);
+    let handlers = start(socket, handlers, event);
+    if finish(socket, handlers) {
+        spawn_drain(socket);
+    }
+    Flow::Continue
+}
+
+/// The connect handlers have ended, or have had their time: events may start.
+pub(crate) async fn release(socket: &Arc<SocketInner>) {
+    let farewell = {
+        let mut state = socket.dispatch.0.lock();
+        let Phase::Held { farewell } = &mut state.phase else { return };
+        let farewell = farewell.take();
+        state.phase = if farewell.is_some() { Phase::Closed } else { Phase::Open };
+        farewell
+    };
+    match farewell {
+        Some(farewell) => farewell.run(socket),
+        None => drain_if_idle(socket).await,
+    }
+}
+
+/// The socket has left: parked events and listeners are dropped, and the disconnect handlers run, after the connect
+/// handlers if these are still at it. Without a context nobody has seen the socket, and nobody is told.
+pub(crate) fn close(socket: &Arc<SocketInner>, context: Option<DisconnectContext>) {
+    let mut state = socket.dispatch.0.lock();
+    if matches!(state.phase, Phase::Closed | Phase::Held { farewell: Some(_) }) {
+        return;
+    }
+    let parked = std::mem::take(&mut state.parked);
+    let own = state.own.take();
+    let farewell = context.map(|context| {
+        let table = socket.namespace_inner().table();
+        let own = own.iter().flat_map(|own| &own.disconnect);
+        Farewell { context, handlers: table.disconnect.iter().chain(own).cloned().collect() }
+    });
+    let due = match (&mut state.phase, farewell) {
+        (Phase::Held { farewell: waiting }, Some(farewell)) => {
+            *waiting = Some(farewell);
+            None
+        }
+        (phase, farewell) => {
+            *phase = Phase::Closed;
+            farewell
+        }
+    };
+    drop(state);
+    if !parked.is_empty() {
+        tracing::debug!(target: "socket.io:socket", sid = %socket.id(), n = parked.len(), "events that waited are dropped");
+        socket.client().unpark(parked.iter().map(|event| event.cost).sum());
+    }
+    // Handlers own user values, whose drop may call back.
+    drop((parked, own));
+    if let Some(farewell) = due {
+        farewell.run(socket);
+    }
+}
+
+impl State {
+    /// Becomes the one who starts handlers. The table is taken along, so that no count is touched that all
+    /// connections share.
+    fn begin(&mut self, socket: &Arc<SocketInner>) -> Handlers {
+        self.is_starting = true;
+        let namespace = socket.namespace_inner();
+        let version = namespace.version();
+        let shared = match self.shared.take() {
+            Some((seen, table)) if seen == version => (seen, table),
+            _ => (version, namespace.table()),
+        };
+        Handlers { shared, own: self.own.clone() }
+    }
+}
+
+struct Handlers {
+    shared: (u64, Arc<Table>),
+    own: Option<Arc<Table>>,
+}
+
+/// Starts the handlers of one event; those that are pending go on as tasks.
+fn start(socket: &Arc<SocketInner>, handlers: Handlers, event: Event) -> Handlers {
+    let Event { name, id, args, .. } = event;
+    if socket.shared().is_closing.load(Ordering::Acquire) {
+        return handlers;
+    }
+    let found: SmallVec<[&Arc<EventHandler>; 4]> = {
+        let tables = [Some(&handlers.shared.1), handlers.own.as_ref()].into_iter().flatten();
+        tables.filter_map(|table| table.events.get(&*name)).flatten().collect()
+    };
+    if found.is_empty() {
+        tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
+    }
+    let handle = Socket::from_inner(socket);
+    for (handler, ack) in found.iter().zip(Ack::for_handlers(&handle, id, found.len())) {
+        let context =
+            EventContext { socket: handle.clone(), name: name.clone(), args: args.clone(), ack: Some(ack) };
+        let mut future = Caught::new(|| handler(context));
+        match future.poll_in_place() {
+            Poll::Ready(result) => report(socket, &name, result),
+            Poll::Pending => {
+                let running = Running::new(socket);
+                let name = name.clone();
+                socket.spawn(async move {
+                    let result = future.await;
+                    report(&running.0, &name, result);
+                    running.finish().await;
+                });
+            }
+        }
+    }
+    drop(found);
+    handlers
+}
+
+/// Stops being the one who starts handlers; returns whether some are due after all.
+fn finish(socket: &Arc<SocketInner>, handlers: Handlers) -> bool {
+    let Handlers { shared, own } = handlers;
+    let mut state = socket.dispatch.0.lock();
+    state.is_starting = false;
+    if !matches!(state.phase, Phase::Closed) {
+        state.shared = Some(shared);
+    }
+    let is_due = state.is_due(socket);
+    drop(state);
+    drop(own);
+    is_due
+}
+
+impl State {
+    fn is_due(&self, socket: &Arc<SocketInner>) -> bool {
+        matches!(self.phase, Phase::Open)
+            && !self.is_starting
+            && !self.parked.is_empty()
+            && self.n_running < socket.shared().config.max_running_handlers
+    }
+}
+
+fn spawn_drain(socket: &Arc<SocketInner>) {
+    let drained = Arc::clone(socket);
+    socket.spawn(async move { drain_if_idle(&drained).await });
+}
+
+/// Starts what is parked, in order, as far as the bound allows.
+async fn drain_if_idle(socket: &Arc<SocketInner>) {
+    let mut n_started = 0_usize;
+    loop {
+        let (handlers, event) = {
+            let mut state = socket.dispatch.0.lock();
+            if !state.is_due(socket) {
+                return;
+            }
+            let Some(event) = state.parked.pop_front() else { return };
+            (state.begin(socket), event)
+        };
+        socket.client().unpark(event.cost);
+        let handlers = start(socket, handlers, event);
+        finish(socket, handlers);
+        n_started += 1;
+        if n_started.is_multiple_of(MAX_STARTED_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Others get their turn after so many handlers were started in a row.
+const MAX_STARTED_AT_ONCE: usize = 64;
+
+/// One handler that is a task now, counted until it ends, also if it is aborted.
+struct Running(Arc<SocketInner>);
+
+impl Running {
+    fn new(socket: &Arc<SocketInner>) -> Self {
+        socket.dispatch.0.lock().n_running += 1;
+        Self(Arc::clone(socket))
+    }
+
+    /// The handler has ended: parked events may start, on this task.
+    async fn finish(self) {
+        let socket = Arc::clone(&self.0);
+        drop(self);
+        drain_if_idle(&socket).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dispatch.0.lock().n_running -= 1;
+    }
+}
+
+impl Farewell {
+    /// As a task: whoever makes a socket leave may hold locks of his own.
+    fn run(self, socket: &Arc<SocketInner>) {
+        if self.handlers.is_empty() {
+            return;
+        }
+        let Self { context, handlers } = self;
+        let left = Arc::clone(socket);
+        socket.spawn(async move {
+            for handler in handlers {
+                let result = Caught::new(|| handler(context.clone())).await;
+                report(&left, "disconnect", result);
+            }
+        });
+    }
+}
+
+/// Hands an error to the namespace's hook and to the log.
+pub(crate) fn report(
+    socket: &Arc<SocketInner>,
+    event: &str,
+    result: Result<Result<(), HandlerError>, Panicked>,
+) {
+    let error = match result {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(panicked) => panicked.into(),
+    };
+    socket.report(event, &error);
+}

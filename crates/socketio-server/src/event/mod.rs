@@ -1,0 +1,18 @@
+//! Handlers: what they take, what they return, and when they run.
+
+pub(crate) mod ack;
+pub(crate) mod context;
+pub(crate) mod dispatch;
+mod extract;
+mod handler;
+mod outcome;
+pub(crate) mod run;
+
+pub use ack::Ack;
+pub use context::{ConnectContext, DisconnectContext, EventContext};
+pub use extract::{Attachments, Auth, Data, EventName, Extract, ExtractError, Rooms, SocketContext, State};
+pub use handler::{BoxFuture, Handler};
+pub(crate) use handler::{
+    Call, EventHandler, MiddlewareError, erase_connect, erase_disconnect, erase_event, erase_middleware,
+};
+pub use outcome::{MiddlewareOutcome, Outcome, Reply};

@@ -1,0 +1,100 @@
+//! What a handler may return.
+
+use std::error::Error;
+
+use serde::Serialize;
+
+use crate::error::{ConnectError, HandlerError};
+use crate::event::EventContext;
+use crate::{Emit, Joined};
+
+/// What a handler returns: `()`, the value of an emit or of a join, [`Reply<T>`](Reply), or a `Result` of these.
+///
+/// An error goes to the namespace's [`on_error`](crate::Namespace::on_error) hook and to the log. The client learns
+/// nothing of it: the protocol has no way to say so.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "returned by this handler",
+    note = "return `()`, an emit, `Reply<T>` (which answers the client's ack), or a `Result` of these",
+    note = "to answer with this value, return `Reply(value)`; only event handlers can reply"
+)]
+pub trait Outcome<C>: Send + 'static {
+    /// Acts on what was returned.
+    ///
+    /// # Errors
+    ///
+    /// What the handler, or the emit that it returned, has failed with.
+    #[doc(hidden)]
+    fn settle(self, context: C) -> Result<(), HandlerError>;
+}
+
+/// What a middleware returns: `()` lets the client in, a `Result` decides.
+///
+/// The error of the `Result` becomes a [`ConnectError`], which the client gets.
+#[diagnostic::on_unimplemented(
+    message = "a middleware cannot return `{Self}`",
+    label = "returned by this middleware",
+    note = "return `()` or `Result<(), E>`, where `E` is `ConnectError`, `&str` or `String`"
+)]
+pub trait MiddlewareOutcome: Send + 'static {
+    /// The decision.
+    #[doc(hidden)]
+    fn decide(self) -> Result<(), ConnectError>;
+}
+
+/// Answers the event: the client's ack gets these arguments.
+///
+/// A tuple or an array is several arguments, `()` none, any other type one. Nothing is sent to a client that did not
+/// ask for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply<T>(pub T);
+
+impl<C: 'static> Outcome<C> for () {
+    fn settle(self, _: C) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl<C: 'static> Outcome<C> for Emit {
+    fn settle(self, _: C) -> Result<(), HandlerError> {
+        self.into_local_result().map_err(HandlerError::Emit)
+    }
+}
+
+impl<C: 'static> Outcome<C> for Joined {
+    fn settle(self, _: C) -> Result<(), HandlerError> {
+        self.into_local_result().map_err(HandlerError::Join)
+    }
+}
+
+impl<T: Serialize + Send + 'static> Outcome<EventContext> for Reply<T> {
+    fn settle(self, context: EventContext) -> Result<(), HandlerError> {
+        let ack = context.ack.ok_or(HandlerError::AckTaken)?;
+        if ack.is_requested() { ack.reply(&self.0).map_err(HandlerError::Emit) } else { Ok(()) }
+    }
+}
+
+impl<C, T, E> Outcome<C> for Result<T, E>
+where
+    T: Outcome<C>,
+    E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+{
+    fn settle(self, context: C) -> Result<(), HandlerError> {
+        match self {
+            Ok(outcome) => outcome.settle(context),
+            Err(error) => Err(HandlerError::Failed(error.into())),
+        }
+    }
+}
+
+impl MiddlewareOutcome for () {
+    fn decide(self) -> Result<(), ConnectError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<ConnectError> + Send + 'static> MiddlewareOutcome for Result<(), E> {
+    fn decide(self) -> Result<(), ConnectError> {
+        self.map_err(Into::into)
+    }
+}

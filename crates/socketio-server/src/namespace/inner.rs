@@ -1,0 +1,247 @@
+//! A namespace's state, and the way of a broadcast through it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use engine_io_parser::SharedFrame;
+use socketio_adapter::rooms::JoinError;
+use socketio_adapter::{Adapter, BroadcastOptions, Room};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{OnceCell, oneshot};
+
+use crate::config::Shared;
+use crate::connection::Wake;
+use crate::error::{EmitError, HandlerError};
+use crate::namespace::local::{Local, Receipts, Slot};
+use crate::namespace::node::Node;
+use crate::namespace::table::Table;
+use crate::server::ServerInner;
+use crate::socket::SocketInner;
+use crate::sync::Mutex;
+use crate::{Server, Socket};
+
+/// One namespace of this node.
+pub(crate) struct NamespaceInner {
+    name: Box<str>,
+    server: Weak<ServerInner>,
+    shared: Arc<Shared>,
+    table: Mutex<Arc<Table>>,
+    /// Counts the changes of `table`, so that readers need not lock it to know that theirs is current.
+    version: AtomicU64,
+    local: Mutex<Local>,
+    adapter: OnceLock<Arc<dyn Adapter>>,
+    initialized: OnceCell<()>,
+    next_ack_id: AtomicU64,
+}
+
+impl NamespaceInner {
+    pub(crate) fn new(name: &str, server: Weak<ServerInner>, shared: Arc<Shared>) -> Arc<Self> {
+        let namespace = Arc::new(Self {
+            name: name.into(),
+            server,
+            table: Mutex::new(Arc::new(Table::default())),
+            version: AtomicU64::new(0),
+            local: Mutex::new(Local::new(shared.config.rooms)),
+            shared,
+            adapter: OnceLock::new(),
+            initialized: OnceCell::new(),
+            next_ack_id: AtomicU64::new(0),
+        });
+        // Here, and not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
+        namespace.adapter();
+        namespace
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn server(&self) -> Option<Server> {
+        self.server.upgrade().map(Server::from_inner)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn adapter(self: &Arc<Self>) -> &Arc<dyn Adapter> {
+        self.adapter.get_or_init(|| {
+            let node = Node { name: self.name.clone(), namespace: Arc::downgrade(self) };
+            self.shared.adapters.create(Arc::new(node))
+        })
+    }
+
+    /// Lets the adapter connect, once, before the first client joins.
+    pub(crate) async fn initialize(self: &Arc<Self>) {
+        let init = || async {
+            if let Err(error) = self.adapter().init().await {
+                tracing::error!(target: "socket.io:namespace", namespace = self.name(), %error, "adapter not connected: this node is on its own");
+            }
+        };
+        self.initialized.get_or_init(init).await;
+    }
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.next_ack_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match Handle::try_current() {
+            Ok(handle) => self.shared.tasks.spawn(&handle, future),
+            Err(_) => {
+                tracing::error!(target: "socket.io:namespace", namespace = self.name(), "no runtime to spawn a task on")
+            }
+        }
+    }
+
+    /// Changes the table; sockets see it from their next event on.
+    pub(crate) fn register(&self, change: impl FnOnce(&mut Table)) {
+        let mut table = self.table.lock();
+        change(Arc::make_mut(&mut table));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table.lock())
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn insert(self: &Arc<Self>, socket: Arc<SocketInner>) -> Option<Slot> {
+        self.local.lock().insert(socket, &**self.adapter())
+    }
+
+    pub(crate) fn remove(self: &Arc<Self>, slot: Slot) -> Vec<Room> {
+        self.local.lock().remove(slot, &**self.adapter())
+    }
+
+    pub(crate) fn join(self: &Arc<Self>, slot: Slot, rooms: &[Room]) -> Result<Receipts, JoinError> {
+        self.local.lock().join(slot, rooms, &**self.adapter())
+    }
+
+    pub(crate) fn leave(self: &Arc<Self>, slot: Slot, rooms: &[Room]) {
+        self.local.lock().leave(slot, rooms, &**self.adapter());
+    }
+
+    pub(crate) fn rooms_of(&self, slot: Slot) -> Vec<Room> {
+        self.local.lock().rooms_of(slot)
+    }
+
+    pub(crate) fn has_room(&self, room: &str) -> bool {
+        self.local.lock().has_room(room)
+    }
+
+    pub(crate) fn open_rooms(&self) -> Vec<Room> {
+        self.local.lock().open_rooms()
+    }
+
+    pub(crate) fn n_sockets(&self) -> usize {
+        self.local.lock().n_sockets()
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Socket> {
+        let socket = self.local.lock().find(id)?;
+        socket.is_connected().then(|| Socket::from_inner(&socket))
+    }
+
+    /// Appends the local sockets that `options` address, each once.
+    pub(crate) fn select(&self, options: &BroadcastOptions, into: &mut Vec<Arc<SocketInner>>) {
+        self.local.lock().select(options, into);
+    }
+
+    /// Fills the outbox of each local recipient, then wakes them. Returns how many they are.
+    pub(crate) fn deliver(&self, frames: &[SharedFrame], options: &BroadcastOptions) -> usize {
+        let mut sockets = RECIPIENTS.take();
+        self.select(options, &mut sockets);
+        let mut wakes = Vec::new();
+        let mut n_reached = 0;
+        for socket in sockets.drain(..) {
+            let queued = if options.flags().volatile {
+                socket.queue_volatile(frames)
+            } else {
+                socket.queue(frames).map(Some)
+            };
+            // A client that is gone, or is closed for being slow, is told so by its connection.
+            let Ok(queued) = queued else { continue };
+            n_reached += 1;
+            wakes.extend(queued.filter(Wake::is_needed));
+        }
+        if sockets.capacity() <= MAX_KEPT_RECIPIENTS {
+            RECIPIENTS.set(sockets);
+        }
+        wake_paced(wakes);
+        n_reached
+    }
+
+    /// Hands an error to the hook and to the log.
+    pub(crate) fn report(&self, socket: &Socket, event: &str, error: &HandlerError) {
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        tracing::warn!(target: "socket.io:socket", sid = %socket.id(), namespace = self.name(), event = loggable(event), %error, cause, "handler");
+        let hook = self.table().on_error.clone();
+        if let Some(hook) = hook
+            && catch_unwind(AssertUnwindSafe(|| hook(socket, event, error))).is_err()
+        {
+            tracing::error!(target: "socket.io:namespace", namespace = self.name(), "the error hook panicked");
+        }
+    }
+
+    /// As [`report`](Self::report), for what no socket has caused: there is nobody to name to the hook.
+    pub(crate) fn report_emit(&self, event: &str, error: &EmitError) {
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        tracing::error!(target: "socket.io:namespace", namespace = self.name(), event, %error, cause, "broadcast not sent");
+    }
+}
+
+impl fmt::Debug for NamespaceInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceInner").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What of a client's string goes into a log line.
+fn loggable(text: &str) -> &str {
+    let end = text.char_indices().nth(64).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Wakes connections in slices, with a yield between them on a runtime of one thread: there a broadcast to thousands
+/// would hold up everybody else until the last of them is written to.
+fn wake_paced(mut wakes: Vec<Wake>) {
+    if wakes.len() > WOKEN_AT_ONCE
+        && let Ok(handle) = Handle::try_current()
+        && handle.runtime_flavor() == RuntimeFlavor::CurrentThread
+    {
+        let (done, waking) = oneshot::channel();
+        WAKING.set(Some(waking));
+        handle.spawn(async move {
+            while !wakes.is_empty() {
+                let rest = wakes.len().saturating_sub(WOKEN_AT_ONCE);
+                wakes.truncate(rest);
+                tokio::task::yield_now().await;
+            }
+            // Nobody may be waiting.
+            let _ = done.send(());
+        });
+    }
+}
+
+/// What the last delivery on this thread left to be awaited: an adapter stands between the emit and the delivery.
+pub(crate) fn take_waking() -> Option<oneshot::Receiver<()>> {
+    WAKING.take()
+}
+
+thread_local! {
+    static RECIPIENTS: Cell<Vec<Arc<SocketInner>>> = const { Cell::new(Vec::new()) };
+    static WAKING: Cell<Option<oneshot::Receiver<()>>> = const { Cell::new(None) };
+}
+
+const WOKEN_AT_ONCE: usize = 128;
+
+/// What a thread keeps between two broadcasts, in recipients.
+const MAX_KEPT_RECIPIENTS: usize = 16 * 1024;

@@ -1,0 +1,207 @@
+//! A namespace: its handlers, its sockets, and what is sent to them.
+
+mod connect;
+mod inner;
+mod local;
+mod node;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub(crate) use connect::join;
+pub(crate) use inner::{NamespaceInner, take_waking};
+pub(crate) use local::{Receipts, Slot};
+pub(crate) use table::Table;
+
+use crate::broadcast::{Broadcast, IntoRooms};
+use crate::emit::Emit;
+use crate::error::HandlerError;
+use crate::event::{
+    ConnectContext, DisconnectContext, EventContext, Handler, MiddlewareOutcome, Outcome, erase_connect,
+    erase_disconnect, erase_event, erase_middleware,
+};
+use crate::{Server, Socket};
+
+/// A part of a server with handlers, sockets and rooms of its own; a clone is one pointer.
+///
+/// [`Server::of`] makes them, and a [`Server`] stands for its root namespace, `/`. Clients join several namespaces
+/// over one connection.
+///
+/// Handlers take what they need as arguments (see [`Extract`](crate::handler::Extract)) and are shared by all
+/// sockets: they cost a connection nothing. The events of one socket start in the order of arrival, at most 64 run at
+/// a time, and events beyond that wait, up to 1 MiB per connection, before the connection stops being read. The answer
+/// to an [`emit_with_ack`](Socket::emit_with_ack) never waits behind them.
+#[derive(Clone)]
+pub struct Namespace(Arc<NamespaceInner>);
+
+impl Namespace {
+    /// The name, `/` or `/…`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The server, unless it is gone.
+    #[must_use]
+    pub fn server(&self) -> Option<Server> {
+        self.0.server()
+    }
+
+    /// Calls `handler` for each client that joins, after middleware has let it in.
+    ///
+    /// Events that the client sends are held until the handler ends, so that none is missed by a handler that it
+    /// registers on the socket; after 30 s they start all the same. Several handlers run one after the other.
+    pub fn on_connect<H, A>(&self, handler: H) -> &Self
+    where
+        H: Handler<ConnectContext, A>,
+        H::Output: Outcome<ConnectContext>,
+    {
+        self.0.register(|table| table.connect.push(erase_connect(handler).into()));
+        self
+    }
+
+    /// Calls `handler` for each event of this name, also of clients that have joined already.
+    ///
+    /// An event may have several handlers. What a handler returns is described at [`Outcome`].
+    pub fn on<H, A>(&self, event: impl Into<String>, handler: H) -> &Self
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let event = event.into().into_boxed_str();
+        self.0.register(|table| table.events.entry(event).or_default().push(erase_event(handler).into()));
+        self
+    }
+
+    /// Calls `handler` for each client that has left, once its connect handlers have ended.
+    ///
+    /// It can take the [`DisconnectReason`](crate::DisconnectReason) and the [`Rooms`](crate::handler::Rooms) that the
+    /// socket was in.
+    pub fn on_disconnect<H, A>(&self, handler: H) -> &Self
+    where
+        H: Handler<DisconnectContext, A>,
+        H::Output: Outcome<DisconnectContext>,
+    {
+        self.0.register(|table| table.disconnect.push(erase_disconnect(handler).into()));
+        self
+    }
+
+    /// Has `middleware` decide about each client that wants to join; Node calls it `use`.
+    ///
+    /// Middlewares run in the order of registration. The first that returns an error refuses the client, which gets the
+    /// error's message and data as `connect_error`; rooms that were joined by then are never entered. All of them
+    /// together have 30 s. One that panics, or whose arguments cannot be made, refuses the client too.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use socketio_server::{Auth, ConnectError, Namespace, Socket};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Credentials { token: String }
+    ///
+    /// async fn authenticate(socket: Socket, Auth(credentials): Auth<Credentials>) -> Result<(), ConnectError> {
+    ///     if credentials.token != "secret" {
+    ///         return Err("not authorized".into());
+    ///     }
+    ///     socket.join("members");
+    ///     Ok(())
+    /// }
+    ///
+    /// fn demo(chat: Namespace) {
+    ///     chat.use_middleware(authenticate);
+    /// }
+    /// ```
+    pub fn use_middleware<H, A>(&self, middleware: H) -> &Self
+    where
+        H: Handler<ConnectContext, A>,
+        H::Output: MiddlewareOutcome,
+    {
+        self.0.register(|table| table.middlewares.push(erase_middleware(middleware).into()));
+        self
+    }
+
+    /// Calls `hook` with each error that nobody else hears of: of handlers that fail, panic or cannot be called, and of
+    /// emits whose value was dropped. It gets the socket, the event and the error, and must not block.
+    ///
+    /// There is one hook; a later one replaces it. All errors are logged as well.
+    pub fn on_error(&self, hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static) -> &Self {
+        self.0.register(|table| table.on_error = Some(Arc::new(hook)));
+        self
+    }
+
+    /// Sends an event to all sockets of the namespace; see [`Broadcast::emit`].
+    pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
+        self.all().emit(event, args)
+    }
+
+    /// Addresses the sockets in one or more rooms.
+    #[must_use]
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.all().to(rooms)
+    }
+
+    /// The same as [`to`](Self::to); Node calls it `in`.
+    #[must_use]
+    pub fn within(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// Addresses all sockets but those in these rooms.
+    #[must_use]
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.all().except(rooms)
+    }
+
+    /// Addresses all sockets; a client that is not ready to receive at the instant of the emit may miss the event.
+    #[must_use]
+    pub fn volatile(&self) -> Broadcast {
+        self.all().volatile()
+    }
+
+    /// Addresses the sockets of this node.
+    #[must_use]
+    pub fn local(&self) -> Broadcast {
+        self.all().local()
+    }
+
+    /// Addresses all sockets of the namespace.
+    #[must_use]
+    pub fn all(&self) -> Broadcast {
+        Broadcast::new(&self.0)
+    }
+
+    /// The sockets of this node that are in the namespace.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.all().sockets()
+    }
+
+    /// How many sockets of this node are in the namespace.
+    #[must_use]
+    pub fn n_sockets(&self) -> usize {
+        self.0.n_sockets()
+    }
+
+    /// The socket of this node with this id, while it is in the room of that name.
+    #[must_use]
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.0.find(id)
+    }
+
+    pub(crate) fn from_inner(inner: &Arc<NamespaceInner>) -> Self {
+        Self(Arc::clone(inner))
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<NamespaceInner> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

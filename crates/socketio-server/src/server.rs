@@ -1,0 +1,177 @@
+//! The server as a whole.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use engine_io_server::Engine;
+use hashbrown::HashMap;
+use tokio::time::Instant;
+
+use crate::builder::Builder;
+use crate::config::Shared;
+use crate::connection::Connection;
+use crate::driver::Receiver;
+use crate::engine_io::Opener;
+use crate::error::ConfigError;
+use crate::namespace::NamespaceInner;
+use crate::{DisconnectReason, Namespace};
+
+/// A Socket.IO server; a clone is one pointer.
+///
+/// It stands for its root namespace too: `io.on_connect(…)`, `io.emit(…)` and all other methods of [`Namespace`] work
+/// on it.
+#[derive(Clone)]
+pub struct Server(Arc<ServerInner>);
+
+pub(crate) struct ServerInner {
+    shared: Arc<Shared>,
+    engine: Engine,
+    root: Namespace,
+    namespaces: RwLock<HashMap<Box<str>, Namespace>>,
+}
+
+impl Server {
+    /// Sets options; [`Builder::build`] makes the server.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The namespace of this name, which is made if there is none. A leading `/` may be left out.
+    ///
+    /// Clients can join a namespace from then on.
+    #[must_use]
+    pub fn of(&self, name: &str) -> Namespace {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        if name.is_empty() {
+            return self.0.root.clone();
+        }
+        let name = format!("/{name}");
+        if let Some(namespace) = self.0.find(&name) {
+            return namespace;
+        }
+        let mut namespaces = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+        let namespace = namespaces.entry_ref(name.as_str()).or_insert_with(|| {
+            let server = Arc::downgrade(&self.0);
+            Namespace::from_inner(&NamespaceInner::new(&name, server, Arc::clone(&self.0.shared)))
+        });
+        namespace.clone()
+    }
+
+    /// Takes a connection over from an engine, which hands its messages to what is returned.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    #[must_use]
+    pub fn open(&self, connection: Arc<dyn Connection>) -> Receiver {
+        Receiver::new(Arc::clone(&self.0), connection)
+    }
+
+    /// Ends the service in good order, within `deadline`.
+    ///
+    /// From now on nobody joins, and no handler of an event starts. Handlers that are running may end, so that their
+    /// acks still go out; then the sockets disconnect with the reason `server shutting down` (without a DISCONNECT
+    /// packet: stock clients come back, to another server), the connections are closed, and disconnect handlers run.
+    /// Handlers that are still running at the deadline are aborted.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropped, it leaves the shutdown where it is. It can be called again.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let shared = &self.0.shared;
+        shared.is_closing.store(true, Ordering::Release);
+        let end = Instant::now().checked_add(deadline);
+        wait_until(end, shared.tasks.idle()).await;
+        let namespaces = self.0.all_namespaces();
+        for socket in namespaces.iter().flat_map(Namespace::sockets) {
+            socket.inner().left(DisconnectReason::ServerShuttingDown);
+            socket.conn().close(DisconnectReason::ServerShuttingDown);
+        }
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        self.engine().shutdown(left).await;
+        wait_until(end, shared.tasks.idle()).await;
+        let n_aborted = shared.tasks.len();
+        if n_aborted > 0 {
+            tracing::warn!(target: "socket.io:server", n_aborted, "handlers aborted at the deadline of the shutdown");
+        }
+        shared.tasks.abort();
+        for namespace in namespaces {
+            if let Err(error) = namespace.inner().adapter().close().await {
+                tracing::warn!(target: "socket.io:server", namespace = namespace.name(), %error, "adapter not closed in order");
+            }
+        }
+    }
+
+    pub(crate) fn new(shared: Shared, config: engine_io_server::Config) -> Result<Self, ConfigError> {
+        let shared = Arc::new(shared);
+        let opener = Opener::default();
+        let engine =
+            Engine::new(config, opener.clone()).map_err(|error| ConfigError::Engine(error.into()))?;
+        let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| {
+            opener.open_on(Weak::clone(server));
+            let root = NamespaceInner::new("/", Weak::clone(server), Arc::clone(&shared));
+            ServerInner { shared, engine, root: Namespace::from_inner(&root), namespaces: RwLock::default() }
+        });
+        Ok(Self(inner))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn from_inner(inner: Arc<ServerInner>) -> Self {
+        Self(inner)
+    }
+}
+
+/// The root namespace.
+impl Deref for Server {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.0.root
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl ServerInner {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The namespace of this full name, if there is one.
+    pub(crate) fn find(&self, name: &str) -> Option<Namespace> {
+        if name == "/" {
+            return Some(self.root.clone());
+        }
+        self.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn all_namespaces(&self) -> Vec<Namespace> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&self.root).chain(namespaces.values()).cloned().collect()
+    }
+}
+
+impl fmt::Debug for ServerInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerInner").finish_non_exhaustive()
+    }
+}
+
+async fn wait_until(end: Option<Instant>, done: impl Future<Output = ()>) {
+    match end {
+        // Either way the caller goes on; what is not done by then is aborted there.
+        Some(end) => drop(tokio::time::timeout_at(end, done).await),
+        None => done.await,
+    }
+}

@@ -1,0 +1,267 @@
+//! A socket's state, and how it comes and goes.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use engine_io_parser::{SharedFrame, Text};
+use socketio_adapter as adapter;
+use socketio_adapter::rooms::JoinError;
+use socketio_adapter::{AckSink, Room, SocketId, SocketSnapshot};
+
+use crate::config::Shared;
+use crate::connection::{SendError, Wake};
+use crate::driver::ClientInner;
+use crate::error::{EmitError, HandlerError, JoinRoomError};
+use crate::event::DisconnectContext;
+use crate::event::dispatch::{self, Dispatch};
+use crate::namespace::{NamespaceInner, Receipts, Slot};
+use crate::socket::acks::AckTable;
+use crate::socket::data::SocketData;
+use crate::socket::gate::{Farewell, Gate};
+use crate::sync::Mutex;
+use crate::{DisconnectReason, Handshake, Socket};
+
+/// One client in one namespace.
+pub(crate) struct SocketInner {
+    id: SocketId,
+    namespace: Arc<NamespaceInner>,
+    pub(crate) handshake: Handshake,
+    pub(crate) data: SocketData,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) acks: Mutex<AckTable>,
+    gate: Gate,
+    membership: Mutex<Membership>,
+}
+
+/// Where a socket stands in its namespace's table.
+enum Membership {
+    /// Middleware is deciding; the rooms are joined when it accepts, and nobody hears of them if it does not.
+    Early(Vec<Room>),
+    Entered(Slot),
+    Left,
+}
+
+impl SocketInner {
+    pub(crate) fn new(id: SocketId, namespace: Arc<NamespaceInner>, handshake: Handshake) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            namespace,
+            handshake,
+            data: SocketData::default(),
+            dispatch: Dispatch::new(),
+            acks: Mutex::new(AckTable::default()),
+            gate: Gate::new(),
+            membership: Mutex::new(Membership::Early(Vec::new())),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &SocketId {
+        &self.id
+    }
+
+    pub(crate) fn namespace_inner(&self) -> &Arc<NamespaceInner> {
+        &self.namespace
+    }
+
+    pub(crate) fn client(&self) -> &Arc<ClientInner> {
+        self.handshake.client()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.namespace.shared()
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    /// Spawns a task of user code.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.client().spawn(future);
+    }
+
+    /// Queues frames if the socket is connected; the wake may be kept.
+    pub(crate) fn queue(&self, frames: &[SharedFrame]) -> Result<Wake, EmitError> {
+        self.through_gate(|| self.client().connection.queue(frames))?.map_err(|error| match error {
+            SendError::Closed => EmitError::Disconnected,
+            SendError::SlowConsumer => EmitError::SlowConsumer,
+        })
+    }
+
+    /// Queues frames if the socket is connected and ready to receive at this instant.
+    pub(crate) fn queue_volatile(&self, frames: &[SharedFrame]) -> Result<Option<Wake>, EmitError> {
+        self.through_gate(|| self.client().connection.queue_volatile(frames))
+    }
+
+    fn through_gate<T>(&self, send: impl FnOnce() -> T) -> Result<T, EmitError> {
+        if !self.gate.enter() {
+            return Err(EmitError::Disconnected);
+        }
+        let result = send();
+        if self.gate.leave() {
+            self.say_farewell();
+        }
+        Ok(result)
+    }
+
+    /// Tells the client that it has left.
+    fn say_farewell(&self) {
+        match self.shared().parser.encode_disconnect(self.namespace.name()) {
+            // The connection may be closed by now, and then the client knows.
+            Ok(packet) => drop(self.client().send(packet)),
+            Err(error) => {
+                tracing::error!(target: "socket.io:socket", sid = %self.id, %error, "DISCONNECT not encoded");
+            }
+        }
+    }
+
+    /// The client was accepted and has been told: events reach it from now on. Returns whether it is still there.
+    pub(crate) fn enter(self: &Arc<Self>) -> bool {
+        let mut refused = Vec::new();
+        {
+            let mut membership = self.membership.lock();
+            let Membership::Early(rooms) = &mut *membership else { return false };
+            let rooms = std::mem::take(rooms);
+            let Some(slot) = self.namespace.insert(Arc::clone(self)) else { return false };
+            for room in rooms {
+                if let Err(error) = self.namespace.join(slot, std::slice::from_ref(&room)) {
+                    refused.push(error);
+                }
+            }
+            *membership = Membership::Entered(slot);
+        }
+        if !self.gate.open() {
+            self.leave_namespace();
+            return false;
+        }
+        for error in refused {
+            self.report("connect", &HandlerError::Join(error.into()));
+        }
+        true
+    }
+
+    /// The application makes the client leave the namespace.
+    pub(crate) fn disconnect(self: &Arc<Self>) {
+        // Not before the client was told that it is in: the farewell would overtake the welcome.
+        if self.gate.is_open() && self.client().leave(self) {
+            self.end(DisconnectReason::ServerNamespaceDisconnect, Farewell::Disconnect);
+        }
+    }
+
+    /// The client has left, or its connection is gone.
+    pub(crate) fn left(self: &Arc<Self>, reason: DisconnectReason) {
+        self.end(reason, Farewell::Silent);
+    }
+
+    fn end(self: &Arc<Self>, reason: DisconnectReason, farewell: Farewell) {
+        let Some(closed) = self.gate.close(farewell) else { return };
+        if closed.is_farewell_due {
+            self.say_farewell();
+        }
+        tracing::debug!(target: "socket.io:socket", sid = %self.id, namespace = self.namespace.name(), %reason, "left");
+        let waiting = self.acks.lock().close();
+        drop(waiting);
+        let rooms = self.leave_namespace();
+        let context =
+            closed.was_open.then(|| DisconnectContext { socket: Socket::from_inner(self), reason, rooms });
+        dispatch::close(self, context);
+    }
+
+    fn leave_namespace(&self) -> Vec<Room> {
+        let membership = std::mem::replace(&mut *self.membership.lock(), Membership::Left);
+        match membership {
+            Membership::Entered(slot) => self.namespace.remove(slot),
+            Membership::Early(_) | Membership::Left => Vec::new(),
+        }
+    }
+
+    pub(crate) fn join_now(&self, rooms: &[Room]) -> Result<Receipts, JoinError> {
+        let slot = match &mut *self.membership.lock() {
+            Membership::Early(early) => {
+                let limits = self.shared().config.rooms;
+                if let Some(room) = rooms.iter().find(|room| room.len() > limits.max_room_name_bytes) {
+                    return Err(JoinError::NameTooLong { size: room.len(), max: limits.max_room_name_bytes });
+                }
+                // Its own room will be one more.
+                if early.len() + rooms.len() >= limits.max_rooms_per_socket {
+                    return Err(JoinError::TooManyRooms { max: limits.max_rooms_per_socket });
+                }
+                early.extend_from_slice(rooms);
+                return Ok(Receipts::new());
+            }
+            Membership::Entered(slot) => *slot,
+            Membership::Left => return Err(JoinError::Gone),
+        };
+        self.namespace.join(slot, rooms)
+    }
+
+    pub(crate) fn leave_now(&self, rooms: &[Room]) {
+        let slot = match &mut *self.membership.lock() {
+            Membership::Early(early) => return early.retain(|room| !rooms.contains(room)),
+            Membership::Entered(slot) => *slot,
+            Membership::Left => return,
+        };
+        self.namespace.leave(slot, rooms);
+    }
+
+    pub(crate) fn rooms(&self) -> Vec<Room> {
+        let slot = match &*self.membership.lock() {
+            Membership::Early(early) => return early.clone(),
+            Membership::Entered(slot) => *slot,
+            Membership::Left => return Vec::new(),
+        };
+        self.namespace.rooms_of(slot)
+    }
+
+    /// The client has answered an event.
+    pub(crate) fn handle_ack(&self, id: u64, args: socketio_parser::Args) {
+        let answered = self.acks.lock().take(id);
+        match answered {
+            Some(answered) => answered.resolve(args),
+            None => tracing::trace!(target: "socket.io:socket", sid = %self.id, id, "ack nobody waits for"),
+        }
+    }
+
+    /// Asks the client for an ack to a broadcast; false if it is not connected.
+    pub(crate) fn ask(&self, id: u64, frames: &[SharedFrame], acks: &AckSink) -> bool {
+        let max = self.shared().config.max_pending_acks;
+        if !self.is_connected() {
+            return false;
+        }
+        let pending = acks.asked(self.id.clone());
+        if self.acks.lock().expect_for_broadcast(id, pending, max).is_err() {
+            return true;
+        }
+        if self.queue(frames).is_err() {
+            self.forget_broadcast_ack(id, adapter::AckError::Disconnected);
+        }
+        true
+    }
+
+    pub(crate) fn forget_broadcast_ack(&self, id: u64, error: adapter::AckError) {
+        let answered = self.acks.lock().take(id);
+        if let Some(answered) = answered {
+            answered.fail(error);
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> SocketSnapshot {
+        let mut snapshot = SocketSnapshot::new(self.id.clone());
+        snapshot.rooms = self.rooms();
+        if let Ok(handshake) = serde_json::to_string(&self.handshake) {
+            snapshot.handshake = Text::from(handshake);
+        }
+        snapshot
+    }
+
+    /// Hands an error that nobody else hears of to the namespace's hook and to the log.
+    pub(crate) fn report(self: &Arc<Self>, event: &str, error: &HandlerError) {
+        if !matches!(
+            error,
+            HandlerError::Emit(EmitError::Disconnected)
+                | HandlerError::Join(JoinRoomError::Refused(JoinError::Gone))
+        ) {
+            self.namespace.report(&Socket::from_inner(self), event, error);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One client in one namespace.
+
+mod ack_future;
+mod acks;
+mod data;
+mod gate;
+mod inner;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use socketio_adapter::{Room, SocketId};
+use socketio_parser::{EncodeError, EncodedPacket, EventHeader};
+
+pub use ack_future::AckFuture;
+pub use data::SocketData;
+pub(crate) use inner::SocketInner;
+
+use crate::broadcast::{Broadcast, IntoRooms};
+use crate::config::Shared;
+use crate::connection::{Client, Connection};
+use crate::emit::{Emit, Frames, Joined};
+use crate::error::{AckError, EmitError};
+use crate::event::{
+    DisconnectContext, EventContext, ExtractError, Handler, Outcome, erase_disconnect, erase_event,
+};
+use crate::{Handshake, Namespace};
+
+/// One client in one namespace; a clone is one pointer.
+///
+/// It may be kept for as long as you like. After the client has left, emits do nothing, and
+/// [`is_connected`](Self::is_connected) is false.
+#[derive(Clone)]
+pub struct Socket(Arc<SocketInner>);
+
+impl Socket {
+    /// The public id: twenty characters that nobody can guess, and no secret.
+    ///
+    /// A room of this name has this socket as its only member.
+    #[must_use]
+    pub fn id(&self) -> &SocketId {
+        self.0.id()
+    }
+
+    /// Whether the client is in the namespace: false while middleware decides, and after it has left.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected()
+    }
+
+    /// Sends an event to this client. It is in the client's outbox when the call returns.
+    ///
+    /// A tuple or an array is several arguments, `()` none, any other type one; a [`Binary`](crate::Binary) may stand
+    /// anywhere in them. The value that is returned may be dropped, or awaited until the outbox has room.
+    ///
+    /// ```
+    /// # async fn demo(socket: socketio_server::Socket) -> Result<(), socketio_server::EmitError> {
+    /// socket.emit("hello", "world");
+    /// socket.emit("position", (3, 4)).await?;
+    /// socket.emit("ready", ());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
+        let result = self.encode(event, None, &args).map_err(EmitError::from);
+        let result = result.and_then(|frames| self.0.queue(&frames).map(drop));
+        Emit::to_socket(self, event, result)
+    }
+
+    /// Events that the client may miss: they are dropped unless it is ready to receive at that instant.
+    ///
+    /// ```
+    /// # fn demo(socket: socketio_server::Socket) {
+    /// socket.volatile().emit("tick", 1);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn volatile(&self) -> Volatile<'_> {
+        Volatile(self)
+    }
+
+    /// Sends an event and waits for the client's answer, which is read as `T` like the arguments of an event.
+    ///
+    /// The event is in the outbox when the call returns. The future ends exactly once: with the answer, with
+    /// [`AckError::Timeout`] (after 30 s, or [`AckFuture::timeout`]), or with [`AckError::Disconnected`]. At most
+    /// 1 024 answers of one socket can be waited for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # async fn demo(socket: socketio_server::Socket) -> Result<(), socketio_server::AckError> {
+    /// let sum: i32 = socket.emit_with_ack("add", (1, 2)).timeout(Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, args: impl Serialize) -> AckFuture<T> {
+        let id = self.0.namespace_inner().next_ack_id();
+        let max = self.shared().config.max_pending_acks;
+        let sent = self.encode(event, Some(id), &args).map_err(|error| AckError::Emit(error.into()));
+        let sent = sent.and_then(|frames| {
+            let answer = self.0.acks.lock().expect(id, max).map_err(|refused| match refused {
+                acks::Refused::Closed => AckError::Disconnected,
+                acks::Refused::Full => AckError::TooMany { max },
+            })?;
+            match self.0.queue(&frames) {
+                Ok(wake) => drop(wake),
+                Err(EmitError::Disconnected) => return Err(AckError::Disconnected),
+                Err(error) => return Err(error.into()),
+            }
+            Ok(answer)
+        });
+        AckFuture::new(self.clone(), event, id, sent)
+    }
+
+    /// Calls `handler` for each event of this name that this client sends from now on.
+    ///
+    /// Handlers that are the same for all clients belong on the [`Namespace`]: there they cost a connection nothing. All
+    /// handlers of an event are called, first those of the namespace. They are dropped when the socket leaves, so a
+    /// handler may capture the socket itself.
+    pub fn on<H, A>(&self, event: impl Into<String>, handler: H)
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let event = event.into().into_boxed_str();
+        self.0.dispatch.register(|table| {
+            table.events.entry(event).or_default().push(erase_event(handler).into());
+        });
+    }
+
+    /// Calls `handler` when this client has left the namespace.
+    pub fn on_disconnect<H, A>(&self, handler: H)
+    where
+        H: Handler<DisconnectContext, A>,
+        H::Output: Outcome<DisconnectContext>,
+    {
+        self.0.dispatch.register(|table| table.disconnect.push(erase_disconnect(handler).into()));
+    }
+
+    /// Joins one or more rooms: all of them, or none. It is done when the call returns.
+    ///
+    /// Rooms that a middleware joins are joined when the client is accepted. The value may be dropped, and a refusal goes
+    /// to the namespace's error hook then, or awaited, in a cluster until events of other nodes arrive.
+    ///
+    /// At most 10 000 rooms per socket, with names of at most 512 bytes; a room that is named like another socket's id
+    /// is refused, as whoever could join it would read what is sent to that socket alone.
+    pub fn join(&self, rooms: impl IntoRooms) -> Joined {
+        Joined::new(self, self.0.join_now(&rooms.into_rooms()))
+    }
+
+    /// Leaves one or more rooms; no event that is emitted to them after the call reaches this client.
+    pub fn leave(&self, rooms: impl IntoRooms) -> Joined {
+        self.0.leave_now(&rooms.into_rooms());
+        Joined::new(self, Ok(crate::namespace::Receipts::new()))
+    }
+
+    /// The rooms that the socket is in, its own included.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<Room> {
+        self.0.rooms()
+    }
+
+    /// Addresses the other sockets in one or more rooms.
+    #[must_use]
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
+    }
+
+    /// The same as [`to`](Self::to); Node calls it `in`.
+    #[must_use]
+    pub fn within(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// Addresses all other sockets but those in these rooms.
+    #[must_use]
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// Addresses all other sockets of the namespace.
+    #[must_use]
+    pub fn broadcast(&self) -> Broadcast {
+        Broadcast::from_socket(self)
+    }
+
+    /// Addresses all other sockets of the namespace on this node.
+    #[must_use]
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
+    }
+
+    /// Makes the client leave the namespace; its connection and its other namespaces stay.
+    ///
+    /// The disconnect handlers run as a task. Close the whole connection with `socket.client().close()`.
+    pub fn disconnect(&self) {
+        self.0.disconnect();
+    }
+
+    /// What the application keeps with this socket: one value per type.
+    #[must_use]
+    pub fn data(&self) -> &SocketData {
+        &self.0.data
+    }
+
+    /// The circumstances under which the client has joined.
+    #[must_use]
+    pub fn handshake(&self) -> &Handshake {
+        &self.0.handshake
+    }
+
+    /// What the client sent when it joined, read as `T`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit `T`. A client that sent nothing counts as one that sent an empty object.
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ExtractError> {
+        self.0.handshake.auth()
+    }
+
+    /// The first HTTP request of the connection, without body and extensions. It is rebuilt by each call.
+    #[must_use]
+    pub fn request(&self) -> http::Request<()> {
+        self.conn().to_request()
+    }
+
+    /// The connection beneath, which all sockets of this client share.
+    #[must_use]
+    pub fn conn(&self) -> &dyn Connection {
+        &*self.0.client().connection
+    }
+
+    /// The client that this socket is a part of.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client(Arc::clone(self.0.client()))
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace::from_inner(self.0.namespace_inner())
+    }
+
+    pub(crate) fn from_inner(inner: &Arc<SocketInner>) -> Self {
+        Self(Arc::clone(inner))
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<SocketInner> {
+        &self.0
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.0.shared()
+    }
+
+    pub(crate) fn send_ack<T: Serialize + ?Sized>(&self, id: u64, args: &T) -> Result<(), EmitError> {
+        let packet = self.shared().parser.encode_ack(self.0.namespace_inner().name(), id, args)?;
+        let frames: Frames = packet.into_frames().collect();
+        self.0.queue(&frames).map(drop)
+    }
+
+    fn encode<T: Serialize>(&self, event: &str, id: Option<u64>, args: &T) -> Result<Frames, EncodeError> {
+        let mut header = EventHeader::new(self.0.namespace_inner().name(), event);
+        header.id = id;
+        self.shared()
+            .parser
+            .encode_event(&header, args)
+            .map(EncodedPacket::into_frames)
+            .map(Iterator::collect)
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = self.0.namespace_inner().name();
+        f.debug_struct("Socket").field("id", self.id()).field("namespace", &namespace).finish_non_exhaustive()
+    }
+}
+
+/// Sends events that the client may miss; see [`Socket::volatile`].
+#[derive(Debug, Clone, Copy)]
+pub struct Volatile<'a>(&'a Socket);
+
+impl Volatile<'_> {
+    /// Sends an event if the client is ready to receive at this instant, or else drops it as a whole.
+    pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
+        let Self(socket) = self;
+        let result = socket.encode(event, None, &args).map_err(EmitError::from);
+        let result = result.and_then(|frames| socket.0.queue_volatile(&frames).map(drop));
+        Emit::to_socket(socket, event, result)
+    }
+}
