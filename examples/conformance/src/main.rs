@@ -1,9 +1,11 @@
 //! The servers that the public black-box suites of the two protocols are run against.
 //!
-//! `conformance engine-io` echoes every message on `/engine.io/`. The port is taken from `PORT` (default 3000; 0 takes
-//! a free one); the first line on standard output says where the server listens.
+//! `conformance engine-io` echoes every message on `/engine.io/`, `conformance socket-io` sends back events on
+//! `/socket.io/`. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output says
+//! where the server listens.
 
 mod engine;
+mod socketio;
 
 use std::error::Error;
 
@@ -20,6 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}", listener.local_addr()?);
     match std::env::args().nth(1).as_deref() {
         Some("engine-io") => engine::serve(listener).await,
-        _ => Err("usage: conformance engine-io".into()),
+        Some("socket-io") => socketio::serve(listener).await,
+        _ => Err("usage: conformance engine-io|socket-io".into()),
     }
 }
