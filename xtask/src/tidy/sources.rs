@@ -9,9 +9,6 @@ use crate::shell::output;
 /// The state machines: everything reaches them as an argument.
 const PURE_FOLDERS: &[&str] = &["session", "client", "cluster"];
 
-/// Simulations and tests of a state machine may use what the machine must not.
-const EXEMPT_FILES: &[&str] = &["sim.rs", "tests.rs"];
-
 const FORBIDDEN_IN_PURE_CODE: &[&str] =
     &["tokio", ".await", "Instant::now", "SystemTime::now", "std::thread", "Mutex", "RwLock"];
 
@@ -32,15 +29,19 @@ pub(super) fn all(root: &Path) -> Outcome<Vec<String>> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root);
     let machine = output(&mut Command::new("hostname")).unwrap_or_default();
+    let listed = output(&mut git)?;
+    // A file that was deleted but not yet committed is listed too, and what is no text has nothing to say.
+    let read = |path| Some((path, std::fs::read_to_string(root.join(path)).ok()?));
+    let files: Vec<(&str, String)> = listed.lines().filter_map(read).collect();
+    let tests: Vec<String> = files.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
+
     let mut problems = Vec::new();
-    for path in output(&mut git)?.lines() {
-        // A file that was deleted but not yet committed is listed too, and what is no text has nothing to say.
-        let Ok(text) = std::fs::read_to_string(root.join(path)) else { continue };
-        problems.extend(leaks(path, &text, machine.trim()));
+    for (path, text) in &files {
+        problems.extend(leaks(path, text, machine.trim()));
         if path.ends_with(".rs") && path.starts_with("crates/") {
-            problems.extend(length(path, &text));
-            if is_pure(path) {
-                problems.extend(impurities(path, &text));
+            problems.extend(length(path, text));
+            if is_pure(path) && !tests.iter().any(|module| path.starts_with(module)) {
+                problems.extend(impurities(path, text));
             }
         }
     }
@@ -50,18 +51,39 @@ pub(super) fn all(root: &Path) -> Outcome<Vec<String>> {
 fn is_pure(path: &str) -> bool {
     let mut parts = path.split('/').skip_while(|part| *part != "src").skip(1);
     let in_pure_folder = parts.next().is_some_and(|folder| PURE_FOLDERS.contains(&folder));
-    let rest: Vec<&str> = parts.collect();
-    let is_exempt = rest.iter().any(|part| *part == "tests" || EXEMPT_FILES.contains(part));
-    in_pure_folder && !rest.is_empty() && !is_exempt
+    in_pure_folder && parts.next().is_some()
+}
+
+/// How the paths of those modules start that `text` declares for tests only: `.../name.` and `.../name/`.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let folder = match path.strip_suffix(".rs") {
+        Some(module) => ["/mod", "/lib"].iter().find_map(|root| module.strip_suffix(root)).unwrap_or(module),
+        None => return Vec::new(),
+    };
+    let mut lines = text.lines().peekable();
+    let mut modules = Vec::new();
+    while let Some(line) = lines.next() {
+        let declared = lines.peek().and_then(|next| next.strip_prefix("mod ")?.strip_suffix(';'));
+        if let (true, Some(name)) = (is_for_tests(line), declared) {
+            modules.extend([format!("{folder}/{name}."), format!("{folder}/{name}/")]);
+        }
+    }
+    modules
+}
+
+fn is_for_tests(line: &str) -> bool {
+    line.starts_with("#[cfg(") && has_word(line, "test")
 }
 
 /// Words that a state machine must not use outside of its comments and tests.
 fn impurities(path: &str, text: &str) -> Vec<String> {
     let mut problems = Vec::new();
+    let mut before = "";
     for (i, line) in text.lines().enumerate() {
-        if line.starts_with("#[cfg(test)]") {
+        if is_for_tests(before) && line.starts_with("mod ") && line.ends_with('{') {
             break;
         }
+        before = line;
         let code = line.split("//").next().unwrap_or_default();
         let found = FORBIDDEN_IN_PURE_CODE.iter().filter(|word| has_word(code, word));
         problems.extend(found.map(|word| format!("{path}:{}: `{word}` in a pure module", i + 1)));
@@ -114,15 +136,20 @@ mod tests {
         {
             assert!(is_pure(pure), "{pure}");
         }
-        for other in [
-            "crates/a/src/session.rs",
-            "crates/a/src/server/session/mod.rs",
-            "crates/a/src/session/sim.rs",
-            "crates/a/src/session/tests/close.rs",
-            "crates/a/tests/session/mod.rs",
-        ] {
+        for other in
+            ["crates/a/src/session.rs", "crates/a/src/server/session/mod.rs", "crates/a/tests/session/mod.rs"]
+        {
             assert!(!is_pure(other), "{other}");
         }
+    }
+
+    #[test]
+    fn modules_for_tests_are_found_where_they_are_declared() {
+        let text = "mod state;\n#[cfg(test)]\nmod sim;\n#[cfg(any(test, fuzzing))]\nmod ops;\n#[cfg(unix)]\nmod io;\n";
+        let starts = ["s/session/sim.", "s/session/sim/", "s/session/ops.", "s/session/ops/"];
+        assert_eq!(test_modules("s/session/mod.rs", text), starts);
+        assert_eq!(test_modules("s/session.rs", text), starts);
+        assert_eq!(test_modules("s/x.md", text), Vec::<String>::new());
     }
 
     #[test]
@@ -135,12 +162,13 @@ mod tests {
             ["x.rs:1: `Instant::now` in a pure module"]
         );
         assert_eq!(check("a: parking_lot::Mutex<u8>"), ["x.rs:1: `Mutex` in a pure module"]);
+        assert_eq!(check("#[cfg(test)]\nmod sim;\nuse tokio::time;"), ["x.rs:3: `tokio` in a pure module"]);
         for fine in [
             "// tokio drives this",
             "//! Mutex",
             "let awaited = x.awaiting();",
             "fn tokio_like(m: MutexLike) {}",
-            "#[cfg(test)]\nmod tests { use tokio::test; }",
+            "#[cfg(test)]\nmod tests {\n    use tokio::test;\n}",
         ] {
             assert_eq!(check(fine), Vec::<String>::new(), "{fine}");
         }
