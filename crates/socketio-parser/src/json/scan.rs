@@ -52,229 +52,36 @@ impl<'a> Scanner<'a> {
     /// `attachments` is the number of attachments in a binary packet, where placeholders are checked. If the value is
     /// an array, `starts` is filled.
     pub(crate) fn check(
-        mut self,
+        self,
         max_depth: usize,
         attachments: Option<usize>,
         starts: &mut Starts,
     ) -> Result<(), Fault> {
-        match self.walk(max_depth.min(MAX_DEPTH), attachments, Some(starts)) {
-            Ok(()) => self.skip_blanks(),
-            Err(Stop::Malformed) => return Err(Fault::Malformed { at: self.at }),
-            Err(Stop::TooDeep) => return Err(Fault::TooDeep),
-            Err(Stop::IllegalPlaceholder) => return Err(Fault::IllegalPlaceholder { at: self.at }),
-        }
-        if self.at == self.bytes.len() { Ok(()) } else { Err(Fault::Malformed { at: self.at }) }
+        let end = walk(self.bytes, self.at, max_depth.min(MAX_DEPTH), attachments, Some(starts))?;
+        let end = skip_blanks(self.bytes, end);
+        if end == self.bytes.len() { Ok(()) } else { Err(Fault::Malformed { at: end }) }
     }
 
     /// Skips one value of a text that was checked before.
     pub(crate) fn skip_value(&mut self) -> Result<(), Malformed> {
-        self.walk(MAX_DEPTH, None, None).map_err(|_| Malformed)
-    }
-
-    /// The stack of open brackets is one bit each: 1 for an object, 0 for an array.
-    fn walk(
-        &mut self,
-        max_depth: usize,
-        attachments: Option<usize>,
-        mut starts: Option<&mut Starts>,
-    ) -> Result<(), Stop> {
-        let mut open: u128 = 0;
-        let mut depth: usize = 0;
-        loop {
-            self.skip_blanks();
-            if depth == 1 && open & OBJECT == 0 {
-                self.note_start(&mut starts)?;
-            }
-            match self.peek() {
-                Some(b'"') => self.string()?,
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                Some(b't') => self.literal(b"true")?,
-                Some(b'f') => self.literal(b"false")?,
-                Some(b'n') => self.literal(b"null")?,
-                Some(bracket @ (b'{' | b'[')) => {
-                    if depth == max_depth {
-                        return Err(Stop::TooDeep);
-                    }
-                    let is_object = bracket == b'{';
-                    if is_object && let Some(count) = attachments {
-                        match placeholder::read(self.bytes, self.at) {
-                            Placeholder::None => {}
-                            Placeholder::Found { num, .. } if num < count => {}
-                            Placeholder::Found { .. } | Placeholder::Illegal => {
-                                return Err(Stop::IllegalPlaceholder);
-                            }
-                        }
-                    }
-                    self.at += 1;
-                    self.skip_blanks();
-                    let closing = if is_object { b'}' } else { b']' };
-                    if self.peek() == Some(closing) {
-                        if depth == 0 && !is_object {
-                            self.note_start(&mut starts)?;
-                        }
-                        self.at += 1;
-                    } else {
-                        depth += 1;
-                        open = open << 1 | u128::from(is_object);
-                        if is_object {
-                            self.key()?;
-                        }
-                        continue;
-                    }
-                }
-                _ => return Err(Stop::Malformed),
-            }
-            // A value ends here, and with it perhaps the arrays and objects around it.
-            loop {
-                if depth == 0 {
-                    return Ok(());
-                }
-                self.skip_blanks();
-                let is_object = open & OBJECT != 0;
-                match (self.peek(), is_object) {
-                    (Some(b','), _) => {
-                        self.at += 1;
-                        if is_object {
-                            self.skip_blanks();
-                            self.key()?;
-                        }
-                        break;
-                    }
-                    (Some(b'}'), true) | (Some(b']'), false) => {
-                        if depth == 1 && !is_object {
-                            self.note_start(&mut starts)?;
-                        }
-                        self.at += 1;
-                        depth -= 1;
-                        open >>= 1;
-                    }
-                    _ => return Err(Stop::Malformed),
-                }
-            }
-        }
-    }
-
-    fn note_start(&self, starts: &mut Option<&mut Starts>) -> Result<(), Malformed> {
-        if let Some(starts) = starts {
-            starts.push(u32::try_from(self.at).map_err(|_| Malformed)?);
-        }
+        self.at = walk(self.bytes, self.at, MAX_DEPTH, None, None).map_err(|_| Malformed)?;
         Ok(())
-    }
-
-    /// A key and its colon.
-    #[inline]
-    fn key(&mut self) -> Result<(), Malformed> {
-        self.string()?;
-        self.skip_blanks();
-        self.expect(b':')
     }
 
     /// A string with both quotes.
-    #[inline]
     pub(crate) fn string(&mut self) -> Result<(), Malformed> {
         self.expect(b'"')?;
-        loop {
-            self.skip_plain();
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => self.escape()?,
-                _ => return Err(Malformed),
-            }
-        }
-    }
-
-    #[cold]
-    fn escape(&mut self) -> Result<(), Malformed> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    match self.peek() {
-                        Some(digit) if digit.is_ascii_hexdigit() => self.at += 1,
-                        _ => return Err(Malformed),
-                    }
-                }
-            }
-            _ => return Err(Malformed),
-        }
+        self.at = string(self.bytes, self.at).map_err(|_| Malformed)?;
         Ok(())
-    }
-
-    /// Skips what needs no attention in a string: all but quotes, backslashes and control characters.
-    #[inline]
-    fn skip_plain(&mut self) {
-        while let Some(word) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<8>) {
-            let special = special_bytes(u64::from_le_bytes(*word));
-            if special != 0 {
-                self.at += (special.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
-        }
-        while let Some(byte) = self.peek()
-            && byte >= 0x20
-            && byte != b'"'
-            && byte != b'\\'
-        {
-            self.at += 1;
-        }
-    }
-
-    fn number(&mut self) -> Result<(), Malformed> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// At least one digit.
-    fn digits(&mut self) -> Result<(), Malformed> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == start { Err(Malformed) } else { Ok(()) }
     }
 
     pub(super) fn literal(&mut self, word: &[u8]) -> Result<(), Malformed> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            self.at += word.len();
-            Ok(())
-        } else {
-            Err(Malformed)
-        }
+        self.at = literal(self.bytes, self.at, word).map_err(|_| Malformed)?;
+        Ok(())
     }
 
-    #[inline]
     pub(crate) fn skip_blanks(&mut self) {
-        // Encoders write none, and one comparison tells.
-        if self.peek().is_some_and(|byte| byte > b' ') {
-            return;
-        }
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
+        self.at = skip_blanks(self.bytes, self.at);
     }
 
     /// Steps over one byte that must be there.
@@ -292,31 +99,201 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Why a walk ended early; the scanner's position says where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Malformed,
-    TooDeep,
-    IllegalPlaceholder,
+// The functions below take a position and return the next one, which keeps it in a register; an `Err` is where the text
+// stops being JSON.
+
+/// Walks over one value.
+///
+/// The stack of open brackets is one bit each: 1 for an object, 0 for an array.
+fn walk(
+    bytes: &[u8],
+    mut at: usize,
+    max_depth: usize,
+    attachments: Option<usize>,
+    mut starts: Option<&mut Starts>,
+) -> Result<usize, Fault> {
+    let malformed = |at| Fault::Malformed { at };
+    let mut note_start = |at: usize| match &mut starts {
+        Some(starts) => u32::try_from(at).map(|at| starts.push(at)).map_err(|_| malformed(at)),
+        None => Ok(()),
+    };
+    let mut open: u128 = 0;
+    let mut depth: usize = 0;
+    loop {
+        at = skip_blanks(bytes, at);
+        if depth == 1 && open & OBJECT == 0 {
+            note_start(at)?;
+        }
+        match bytes.get(at) {
+            Some(b'"') => at = string(bytes, at + 1).map_err(malformed)?,
+            Some(b'-' | b'0'..=b'9') => at = number(bytes, at).map_err(malformed)?,
+            Some(b't') => at = literal(bytes, at, b"true").map_err(malformed)?,
+            Some(b'f') => at = literal(bytes, at, b"false").map_err(malformed)?,
+            Some(b'n') => at = literal(bytes, at, b"null").map_err(malformed)?,
+            Some(bracket @ (b'{' | b'[')) => {
+                if depth == max_depth {
+                    return Err(Fault::TooDeep);
+                }
+                let is_object = *bracket == b'{';
+                if is_object && let Some(count) = attachments {
+                    match placeholder::read(bytes, at) {
+                        Placeholder::None => {}
+                        Placeholder::Found { num, .. } if num < count => {}
+                        Placeholder::Found { .. } | Placeholder::Illegal => {
+                            return Err(Fault::IllegalPlaceholder { at });
+                        }
+                    }
+                }
+                at = skip_blanks(bytes, at + 1);
+                let closing = if is_object { b'}' } else { b']' };
+                if bytes.get(at) == Some(&closing) {
+                    if depth == 0 && !is_object {
+                        note_start(at)?;
+                    }
+                    at += 1;
+                } else {
+                    depth += 1;
+                    open = open << 1 | u128::from(is_object);
+                    if is_object {
+                        at = key(bytes, at).map_err(malformed)?;
+                    }
+                    continue;
+                }
+            }
+            _ => return Err(malformed(at)),
+        }
+        // A value ends here, and with it perhaps the arrays and objects around it.
+        loop {
+            if depth == 0 {
+                return Ok(at);
+            }
+            at = skip_blanks(bytes, at);
+            let is_object = open & OBJECT != 0;
+            match (bytes.get(at), is_object) {
+                (Some(b','), true) => {
+                    at = key(bytes, skip_blanks(bytes, at + 1)).map_err(malformed)?;
+                    break;
+                }
+                (Some(b','), false) => {
+                    at += 1;
+                    break;
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => {
+                    if depth == 1 && !is_object {
+                        note_start(at)?;
+                    }
+                    at += 1;
+                    depth -= 1;
+                    open >>= 1;
+                }
+                _ => return Err(malformed(at)),
+            }
+        }
+    }
 }
 
-impl From<Malformed> for Stop {
-    fn from(_: Malformed) -> Self {
-        Self::Malformed
+#[inline]
+fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
     }
+    at
+}
+
+/// A key and its colon.
+#[inline]
+fn key(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    let at = string(bytes, expect(bytes, at, b'"')?)?;
+    expect(bytes, skip_blanks(bytes, at), b':')
+}
+
+#[inline]
+fn expect(bytes: &[u8], at: usize, byte: u8) -> Result<usize, usize> {
+    if bytes.get(at) == Some(&byte) { Ok(at + 1) } else { Err(at) }
+}
+
+/// A string after its first quote.
+fn string(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
+    loop {
+        while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let special = special_bytes(u64::from_le_bytes(*word));
+            if special != 0 {
+                at += (special.trailing_zeros() / 8) as usize;
+                break;
+            }
+            at += 8;
+        }
+        // Within the last seven bytes of the text nothing was skipped.
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = escape(bytes, at + 1)?,
+            Some(0x20..) => at += 1,
+            _ => return Err(at),
+        }
+    }
+}
+
+/// An escape after its backslash.
+#[cold]
+fn escape(bytes: &[u8], at: usize) -> Result<usize, usize> {
+    match bytes.get(at) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 1),
+        Some(b'u') => {
+            let digits =
+                bytes.iter().skip(at + 1).take(4).take_while(|byte| byte.is_ascii_hexdigit()).count();
+            if digits == 4 { Ok(at + 5) } else { Err(at + 1 + digits) }
+        }
+        _ => Err(at),
+    }
+}
+
+fn number(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
+    if bytes.get(at) == Some(&b'-') {
+        at += 1;
+    }
+    at = if bytes.get(at) == Some(&b'0') { at + 1 } else { digits(bytes, at)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at += 1;
+        }
+        at = digits(bytes, at)?;
+    }
+    Ok(at)
+}
+
+/// At least one digit.
+fn digits(bytes: &[u8], start: usize) -> Result<usize, usize> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    if at == start { Err(at) } else { Ok(at) }
+}
+
+fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, usize> {
+    if bytes.get(at..).is_some_and(|rest| rest.starts_with(word)) { Ok(at + word.len()) } else { Err(at) }
 }
 
 /// The most levels there can be: one bit of the stack each.
 const MAX_DEPTH: usize = 128;
 const OBJECT: u128 = 1;
 
-/// Marks the bytes of `word` that end the plain part of a string. The lowest mark is exact; above it a borrow may
-/// mark bytes that are plain.
+/// Marks the bytes of `word` that end the plain part of a string: quotes, backslashes and control characters.
+///
+/// The lowest mark is exact; above it a borrow may mark bytes that are plain.
+#[inline]
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = ONES * 0x80;
-    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word & HIGHS;
-    below(word, 0x20) | below(word ^ (ONES * b'"' as u64), 1) | below(word ^ (ONES * b'\\' as u64), 1)
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    // Bytes from 0x80 are plain.
+    (control | quote | backslash) & !word & HIGHS
 }
 
 #[cfg(test)]
