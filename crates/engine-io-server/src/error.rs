@@ -1,6 +1,6 @@
 //! Why a request is refused, and what the peer is told.
 
-use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
@@ -94,6 +94,9 @@ impl Refusal {
             }
             Self::ShuttingDown => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::CrossOrigin(_) => {
+                response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));
             }
             _ => {}
         }

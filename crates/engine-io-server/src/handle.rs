@@ -315,6 +315,16 @@ impl Session {
         Poll::Pending
     }
 
+    /// Waits, on behalf of a POST, until a GET waits too.
+    pub(crate) fn poll_get_waiting(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut core = self.0.core.lock();
+        if core.machine.is_get_waiting() || !core.machine.is_open() {
+            return Poll::Ready(());
+        }
+        core.waiting.post = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// Tells the handler that the session is closed, if that is due and nobody else is at it.
     ///
     /// Whoever holds the handler calls this when it lets go, so a close inside of `on_message` is told after it.

@@ -50,12 +50,14 @@ impl Deadlines {
     }
 
     async fn run(self: Arc<Self>, registry: Arc<Registry>) {
+        let _running = Running(&self.table);
         loop {
             let next = {
                 let mut table = self.table.lock();
                 match table.slots.first_key_value() {
                     Some((slot, _)) => self.start_of(*slot),
                     None => {
+                        // Said under the same lock, so that whoever schedules next starts a new task.
                         table.is_running = false;
                         return;
                     }
@@ -98,6 +100,18 @@ impl Deadlines {
     fn start_of(&self, slot: u64) -> Instant {
         let nanos = self.grain.as_nanos().saturating_mul(u128::from(slot));
         self.epoch + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// If the timer's task is dropped with its runtime, the next deadline starts another.
+struct Running<'a>(&'a Mutex<Table>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut table = self.0.lock();
+        if !table.slots.is_empty() {
+            table.is_running = false;
+        }
     }
 }
 

@@ -305,7 +305,8 @@ impl Engine {
 fn remote_addr(parts: &Parts) -> Option<SocketAddr> {
     let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
-    let peer = peer.or_else(|| parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|peer| peer.0));
+    let peer =
+        peer.or_else(|| parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|peer| peer.0));
     peer
 }
 

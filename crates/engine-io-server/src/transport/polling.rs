@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use engine_io_parser::{EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder};
@@ -18,7 +19,7 @@ use crate::handle::Core;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
 use crate::session::outbox::cost;
-use crate::session::{GetAnswer, RequestError, Transport, Verdict};
+use crate::session::{GetAnswer, Input, RequestError, Transport, Verdict};
 use crate::{Body, CloseReason, Session};
 
 /// The answer to the first request of a session.
@@ -141,8 +142,10 @@ where
             return Err(Refusal::BadPayload);
         }
     };
-    running.failure = Some(CloseReason::ParseError);
-    let Ok(text) = std::str::from_utf8(&body) else { return Err(Refusal::BadPayload) };
+    let Ok(text) = std::str::from_utf8(&body) else {
+        running.failure = Some(CloseReason::ParseError);
+        return Err(Refusal::BadPayload);
+    };
     for (n_packets, packet) in PayloadDecoder::new(text, &limits).enumerate() {
         if n_packets % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
             tokio::task::yield_now().await;
@@ -151,10 +154,18 @@ where
             Ok(packet) => packet,
             Err(error) => {
                 tracing::debug!(target: "engine:polling", sid = %session.id(), %error, "not a payload");
+                running.failure = Some(CloseReason::ParseError);
                 return Err(Refusal::BadPayload);
             }
         };
-        let verdict = session.drive(|core| core.machine.handle_packet(input_of(&packet), now()));
+        let input = input_of(&packet);
+        if input == Input::Close {
+            // A client that leaves has a poll waiting, which is answered with a noop; this request may have overtaken
+            // it on another connection.
+            let poll = poll_fn(|cx| session.poll_get_waiting(cx));
+            let _ = tokio::time::timeout(OVERTAKEN_BY, poll).await;
+        }
+        let verdict = session.drive(|core| core.machine.handle_packet(input, now()));
         match (verdict, packet) {
             (Verdict::Deliver, engine_io_parser::Packet::Message(message)) => {
                 if session.deliver(message, Some(parts)) == Flow::Pause {
@@ -267,5 +278,7 @@ fn refusal(error: RequestError) -> Refusal {
     }
 }
 
+/// How long a poll may take longer than a POST that was sent after it.
+const OVERTAKEN_BY: Duration = Duration::from_millis(20);
 /// How many packets of one body are handled before others get their turn.
 const PACKETS_PER_TURN: usize = 64;

@@ -111,20 +111,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    /// Writes what is left, then waits for the peer to close too.
+    /// Writes what is left, then waits for the peer to close too; both only for so long.
     fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Pending = self.poll_goodbye(cx)?
+            && let Stage::Closing { linger, .. } = &mut self.stage
+        {
+            let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+            ready!(linger.as_mut().poll(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
         // What still comes in is read, or the kernel would answer it with a reset that overtakes our close frame; a
         // frame that breaks the rules ends the wait.
         let is_broken = self.read(cx).is_err();
-        let Stage::Closing { linger, peer_closed } = &mut self.stage else { return Poll::Ready(Ok(())) };
-        if !*peer_closed && !is_broken {
-            let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
-            ready!(linger.as_mut().poll(cx));
+        if !is_broken && matches!(self.stage, Stage::Closing { peer_closed: false, .. }) {
+            return Poll::Pending;
         }
-        // Whatever this says, the connection is done with.
-        let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     /// Does what the session's state asks of its WebSocket.
