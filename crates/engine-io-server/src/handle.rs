@@ -203,14 +203,10 @@ impl Session {
 
     /// Ends a [`Flow::Pause`]: messages are read again.
     pub fn resume(&self) {
-        let websocket = self.drive(|core| {
+        self.drive_and_wake_websocket(|core| {
             core.is_paused = false;
             core.machine.resume(now());
-            core.waiting.websocket.take()
         });
-        if let Some(websocket) = websocket {
-            websocket.wake();
-        }
     }
 
     pub(crate) fn new(
@@ -262,6 +258,17 @@ impl Session {
             self.deliver_close();
         }
         result
+    }
+
+    /// As [`drive`](Self::drive), for changes after which the WebSocket's task may read again.
+    pub(crate) fn drive_and_wake_websocket(&self, change: impl FnOnce(&mut Core)) {
+        let websocket = self.drive(|core| {
+            change(core);
+            core.waiting.websocket.take()
+        });
+        if let Some(websocket) = websocket {
+            websocket.wake();
+        }
     }
 
     /// For the hot path of a transport that needs nothing of what [`drive`](Self::drive) looks after.

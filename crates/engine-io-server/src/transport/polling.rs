@@ -189,7 +189,8 @@ struct WhileReading<'a> {
 
 impl Drop for WhileReading<'_> {
     fn drop(&mut self) {
-        self.session.drive(|core| match self.failure {
+        // A WebSocket that takes over may wait for this.
+        self.session.drive_and_wake_websocket(|core| match self.failure {
             Some(reason) => core.machine.handle_post_failed(reason),
             None => core.machine.handle_post_done(),
         });
