@@ -47,3 +47,8 @@ fn node(script: &str, arguments: &[&str]) -> Command {
     command.current_dir(folder).arg(script).args(arguments);
     command
 }
+
+/// The example of the workspace's README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
