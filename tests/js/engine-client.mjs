@@ -42,7 +42,7 @@ await run(async () => {
   const upgraded = upgrades ? next(socket, "upgrade", "upgradeError", "close") : undefined;
 
   await step("open", () => next(socket, "open", "error", "close"));
-  socket.on("close", (reason) => console.log(`closed: ${reason}`));
+  socket.on("close", (reason, description) => console.log("closed:", reason, description ?? ""));
 
   if (upgrades) {
     await step("100 messages come back in order across the upgrade", async () => {

@@ -15,7 +15,7 @@ pub(crate) fn run_example(name: &str) -> Outcome {
     if !known.contains(&name) {
         return Err(format!("there is no example {name}; there are: {}", known.join(", ")));
     }
-    run(&mut cargo_locked(&format!("run --release --package {name}")))
+    run(&mut cargo_locked(&format!("run --package {name}")))
 }
 
 /// The names of the packages under `examples/`.
