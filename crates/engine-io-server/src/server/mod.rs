@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_io_parser::{Handshake, Limits};
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{Method, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
@@ -112,15 +113,21 @@ impl Engine {
         B::Error: fmt::Display,
     {
         let (mut parts, body) = request.into_parts();
+        let is_http1_post = parts.method == Method::POST && parts.version < Version::HTTP_2;
         let result = match EngineRequest::parse(&parts, &self.0.config) {
             Ok(request) if request.is_upgrade => self.upgrade(&mut parts, &request).await,
             Ok(request) => self.poll_or_post(parts, request, body).await,
             Err(refusal) => Err(refusal),
         };
-        result.unwrap_or_else(|refusal| {
+        let mut response = result.unwrap_or_else(|refusal| {
             log(&refusal);
             refusal.response()
-        })
+        });
+        if is_http1_post && response.status().is_client_error() {
+            // Its body may not have been read; what follows on the connection must not be taken for a request.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 
     /// Accepts a WebSocket for a server that upgrades connections in its own way.

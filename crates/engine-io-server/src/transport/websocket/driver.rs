@@ -37,6 +37,7 @@ pub(super) struct Driver<IO> {
     has_yielded: bool,
     /// Pongs that wait to be written.
     n_pongs: u8,
+    control_rate: ControlRate,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             stage,
             has_yielded: false,
             n_pongs: 0,
+            control_rate: ControlRate::default(),
         }
     }
 
@@ -293,16 +295,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 self.handle_packet(Packet::Message(Message::Binary(message.into())))
             }
             Inbound::Ping(payload) => {
-                if self.n_pongs == MAX_PONGS {
-                    tracing::debug!(target: "engine:ws", sid = %self.session.id(), "too many pings without reading the pongs");
-                    self.lost(CloseReason::RateLimited);
-                    return Err(Goodbye(Some(CloseCode::Policy)));
+                if self.n_pongs == MAX_PONGS || !self.control_rate.allows(now()) {
+                    return self.refuse_flood();
                 }
                 self.n_pongs += 1;
                 write_frame(self.writer.control(), OpCode::Control(Control::Pong), &payload);
                 Ok(())
             }
-            Inbound::Pong => Ok(()),
+            Inbound::Pong if self.control_rate.allows(now()) => Ok(()),
+            Inbound::Pong => self.refuse_flood(),
             Inbound::Close(code) => {
                 self.lost(CloseReason::TransportClose);
                 self.say_goodbye(code.map(CloseCode::from));
@@ -379,6 +380,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Ok(())
     }
 
+    /// More pings and pongs than any client needs, or more than this one reads the answers of.
+    fn refuse_flood(&self) -> Result<(), Goodbye> {
+        tracing::debug!(target: "engine:ws", sid = %self.session.id(), "flood of control frames");
+        self.lost(CloseReason::RateLimited);
+        Err(Goodbye(Some(CloseCode::Policy)))
+    }
+
     fn lost(&self, reason: CloseReason) {
         let number = self.number;
         self.session.drive(|core| core.machine.handle_websocket_lost(number, reason));
@@ -402,6 +410,23 @@ impl<IO> Drop for Driver<IO> {
     fn drop(&mut self) {
         let number = self.number;
         self.session.drive(|core| core.machine.handle_websocket_lost(number, CloseReason::TransportClose));
+    }
+}
+
+/// Counts the control frames of a peer in windows of [`CONTROL_WINDOW`].
+#[derive(Debug, Default)]
+struct ControlRate {
+    since: Option<std::time::Instant>,
+    n_frames: u16,
+}
+
+impl ControlRate {
+    fn allows(&mut self, now: std::time::Instant) -> bool {
+        if self.since.is_none_or(|since| now.saturating_duration_since(since) >= CONTROL_WINDOW) {
+            (self.since, self.n_frames) = (Some(now), 0);
+        }
+        self.n_frames += 1;
+        self.n_frames <= MAX_CONTROL_FRAMES
     }
 }
 
@@ -440,10 +465,27 @@ const FRAMES_PER_TURN: u32 = 128;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// How many pings may wait for a peer that does not read its pongs.
 const MAX_PONGS: u8 = 16;
+/// How many pings and pongs a peer may send in [`CONTROL_WINDOW`]: a hundred a second.
+const MAX_CONTROL_FRAMES: u16 = 1000;
+const CONTROL_WINDOW: Duration = Duration::from_secs(10);
 /// How long the peer has to answer our close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// The read buffer of a thread; it is out of its slot while user code runs.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_control_frames_in_ten_seconds_are_allowed_and_no_more() {
+        let start = now();
+        let mut rate = ControlRate::default();
+        assert!((0..MAX_CONTROL_FRAMES).all(|_| rate.allows(start)));
+        assert!(!rate.allows(start + CONTROL_WINDOW - Duration::from_millis(1)));
+        assert!(rate.allows(start + CONTROL_WINDOW));
+    }
 }
