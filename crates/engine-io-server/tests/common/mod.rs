@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +14,9 @@ use engine_io_server::{
     Body, CloseReason, Config, Engine, Flow, Handler, Incoming, Message, Session, SessionHandler,
 };
 use http::{HeaderMap, Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use test_support::frames::{Frame, RawWebSocket};
+use test_support::frames::{self, RawWebSocket};
 use test_support::http::HttpConnection;
 use test_support::polling::Handshake;
 use test_support::wait;
@@ -24,29 +25,29 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Query of a request that opens a polling session.
-pub const POLLING: &str = "EIO=4&transport=polling";
+pub(crate) const POLLING: &str = "EIO=4&transport=polling";
 /// Query of a request that opens a WebSocket session.
-pub const WEBSOCKET: &str = "EIO=4&transport=websocket";
+pub(crate) const WEBSOCKET: &str = "EIO=4&transport=websocket";
 
 /// Longer than any deadline that a session could have.
-pub const LONG: Duration = Duration::from_secs(3600);
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// An engine whose application records everything.
-pub struct Server {
-    pub engine: Engine,
+pub(crate) struct Server {
+    pub(crate) engine: Engine,
     accepted: mpsc::Receiver<Accepted>,
 }
 
 /// A session as the application sees it.
 #[derive(Debug)]
-pub struct Accepted {
-    pub session: Session,
+pub(crate) struct Accepted {
+    pub(crate) session: Session,
     events: mpsc::Receiver<Event>,
 }
 
 /// What the application was told of a session.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     Message { message: Message, headers: Option<HeaderMap> },
     Closed(CloseReason),
 }
@@ -91,12 +92,12 @@ impl SessionHandler for AppSession {
 
 impl Server {
     /// An engine that only records.
-    pub fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         Self::with(config, |_, _| Flow::Continue)
     }
 
     /// An engine that sends every message back.
-    pub fn echo(config: Config) -> Self {
+    pub(crate) fn echo(config: Config) -> Self {
         Self::with(config, |session, message| {
             let _ = session.send(message.clone());
             Flow::Continue
@@ -104,7 +105,7 @@ impl Server {
     }
 
     /// An engine whose sessions do this with every message.
-    pub fn with(
+    pub(crate) fn with(
         config: Config,
         on_message: impl Fn(&Session, &Message) -> Flow + Send + Sync + 'static,
     ) -> Self {
@@ -114,27 +115,27 @@ impl Server {
     }
 
     /// The next session that was opened.
-    pub async fn accepted(&mut self) -> Accepted {
+    pub(crate) async fn accepted(&mut self) -> Accepted {
         wait::soon("a session", self.accepted.recv()).await.unwrap()
     }
 
     /// Asserts that the application was told of no session but those taken already.
-    pub fn has_accepted_none(&mut self) {
+    pub(crate) fn has_accepted_none(&mut self) {
         assert!(self.accepted.try_recv().is_err(), "a session was opened");
     }
 
     /// Answers a request with this method and query.
-    pub async fn request(&self, method: &str, query: &str) -> Reply {
+    pub(crate) async fn request(&self, method: &str, query: &str) -> Reply {
         self.send(request(method, query)).await
     }
 
     /// Answers any request.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
         send(&self.engine, request).await
     }
 
     /// Opens a polling session.
-    pub async fn polling(&mut self) -> (Polling, Accepted) {
+    pub(crate) async fn polling(&mut self) -> (Polling, Accepted) {
         let reply = self.request("GET", POLLING).await;
         assert_eq!(reply.status, 200, "{reply:?}");
         let handshake = Handshake::from_packet(reply.text());
@@ -144,32 +145,31 @@ impl Server {
     }
 
     /// Opens a WebSocket session and takes its open packet off.
-    pub async fn websocket(&mut self) -> (RawWebSocket<DuplexStream>, Accepted) {
+    pub(crate) async fn websocket(&mut self) -> (RawWebSocket<DuplexStream>, Accepted) {
         let mut socket = self.raw_websocket(WEBSOCKET).await;
         Handshake::from_packet(&socket.text().await);
         (socket, self.accepted().await)
     }
 
     /// A WebSocket whose handshake has this query.
-    pub async fn raw_websocket(&self, query: &str) -> RawWebSocket<DuplexStream> {
+    pub(crate) async fn raw_websocket(&self, query: &str) -> RawWebSocket<DuplexStream> {
         let (connection, _) = self.connect(1 << 16);
         RawWebSocket::upgrade(connection, upgrade_request(query)).await
     }
 
     /// Asks for a WebSocket that is refused.
-    pub async fn refused_websocket(&self, query: &str) -> test_support::http::Response {
+    pub(crate) async fn refused_websocket(&self, query: &str) -> test_support::http::Response {
         let (mut connection, _) = self.connect(1 << 16);
         connection.exchange(upgrade_request(query)).await
     }
 
     /// A connection whose buffers hold `buffer` bytes in each direction, and the task that serves it.
-    pub fn connect(&self, buffer: usize) -> (HttpConnection<DuplexStream>, JoinHandle<()>) {
-        let (client, server) = tokio::io::duplex(buffer);
-        (HttpConnection::over(client), self.serve(server))
+    pub(crate) fn connect(&self, buffer: usize) -> (HttpConnection<DuplexStream>, JoinHandle<()>) {
+        connect(&self.engine, buffer)
     }
 
     /// Serves one WebSocket on `io` as an HTTP server does that upgrades in its own way.
-    pub fn serve<IO>(&self, io: IO) -> JoinHandle<()>
+    pub(crate) fn serve<IO>(&self, io: IO) -> JoinHandle<()>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -177,33 +177,31 @@ impl Server {
     }
 
     /// Probes with `2probe` and gets `3probe`.
-    pub async fn probe(&self, polling: &Polling) -> RawWebSocket<DuplexStream> {
+    pub(crate) async fn probe(&self, polling: &Polling) -> RawWebSocket<DuplexStream> {
         let mut socket = self.raw_websocket(&polling.query_of("websocket")).await;
-        socket.write(&Frame::text("2probe")).await;
+        socket.write(&frames::Frame::text("2probe")).await;
         assert_eq!(socket.text().await, "3probe");
         socket
     }
 
     /// Moves a polling session without a waiting GET to a WebSocket.
-    pub async fn upgrade(&self, polling: &Polling, accepted: &Accepted) -> RawWebSocket<DuplexStream> {
+    pub(crate) async fn upgrade(&self, polling: &Polling, accepted: &Accepted) -> RawWebSocket<DuplexStream> {
         let mut socket = self.probe(polling).await;
-        socket.write(&Frame::text("5")).await;
-        wait::until("the upgrade", || {
-            accepted.session.transport() == engine_io_server::Transport::WebSocket
-        })
-        .await;
+        socket.write(&frames::Frame::text("5")).await;
+        wait::until("the upgrade", || accepted.session.transport() == engine_io_server::Transport::WebSocket)
+            .await;
         socket
     }
 }
 
 impl Accepted {
     /// The next thing that the application was told.
-    pub async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         wait::soon("an event of the session", self.events.recv()).await.expect("the session is told on")
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> Message {
+    pub(crate) async fn message(&mut self) -> Message {
         match self.event().await {
             Event::Message { message, .. } => message,
             Event::Closed(reason) => panic!("expected a message, the session was closed: {reason}"),
@@ -211,7 +209,7 @@ impl Accepted {
     }
 
     /// The next message, which must be text.
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         match self.message().await {
             Message::Text(text) => text.to_string(),
             other => panic!("expected a text, got {other:?}"),
@@ -219,7 +217,7 @@ impl Accepted {
     }
 
     /// Asserts that the next thing that the application is told is the end, and that nothing follows it.
-    pub async fn is_closed(&mut self, reason: CloseReason) {
+    pub(crate) async fn is_closed(&mut self, reason: CloseReason) {
         match self.event().await {
             Event::Closed(closed) => assert_eq!(closed, reason),
             other => panic!("expected the end, got {other:?}"),
@@ -228,15 +226,30 @@ impl Accepted {
     }
 
     /// Asserts that the application was told already that the session is closed.
-    pub fn is_closed_already(&mut self, reason: CloseReason) {
+    pub(crate) fn is_closed_already(&mut self, reason: CloseReason) {
         match self.events.try_recv() {
             Ok(Event::Closed(closed)) => assert_eq!(closed, reason),
             other => panic!("expected the end, got {other:?}"),
         }
     }
 
+    /// All messages that the application was told of already, and the reason if the session was closed after them.
+    pub(crate) fn told(&mut self) -> (Vec<Message>, Option<CloseReason>) {
+        let mut messages = Vec::new();
+        loop {
+            match self.events.try_recv() {
+                Ok(Event::Message { message, .. }) => messages.push(message),
+                Ok(Event::Closed(reason)) => {
+                    assert!(self.events.try_recv().is_err(), "something followed the end");
+                    return (messages, Some(reason));
+                }
+                Err(_) => return (messages, None),
+            }
+        }
+    }
+
     /// Asserts that the application was told nothing that was not taken yet.
-    pub fn has_no_event(&mut self) {
+    pub(crate) fn has_no_event(&mut self) {
         if let Ok(event) = self.events.try_recv() {
             panic!("expected nothing, got {event:?}");
         }
@@ -244,106 +257,130 @@ impl Accepted {
 }
 
 /// A polling client in the same process.
-pub struct Polling {
+pub(crate) struct Polling {
     engine: Engine,
-    pub handshake: Handshake,
+    pub(crate) handshake: Handshake,
 }
 
 impl Polling {
     /// The query of this session's requests.
-    pub fn query(&self) -> String {
+    pub(crate) fn query(&self) -> String {
         self.query_of("polling")
     }
 
-    pub fn query_of(&self, transport: &str) -> String {
+    pub(crate) fn query_of(&self, transport: &str) -> String {
         format!("EIO=4&transport={transport}&sid={}", self.handshake.sid)
     }
 
     /// Sends a request of this method.
-    pub async fn request(&self, method: &str) -> Reply {
+    pub(crate) async fn request(&self, method: &str) -> Reply {
         send(&self.engine, request(method, &self.query())).await
     }
 
     /// The next payload.
-    pub async fn poll(&self) -> String {
+    pub(crate) async fn poll(&self) -> String {
         let reply = self.request("GET").await;
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.text().to_owned()
     }
 
     /// A GET that waits.
-    pub async fn start_poll(&self) -> Running {
+    pub(crate) async fn start_poll(&self) -> Running {
         let mut poll = self.running(request("GET", &self.query()));
         assert!(poll.is_pending().await, "the poll was answered at once");
         poll
     }
 
     /// A request that has not been looked at yet.
-    pub fn running(&self, request: Request<Full<Bytes>>) -> Running {
+    pub(crate) fn running<B>(&self, request: Request<B>) -> Running
+    where
+        B: http_body::Body<Error: fmt::Display, Data: Send> + Send + 'static,
+    {
         let engine = self.engine.clone();
-        Running(Box::pin(async move { send(&engine, request).await }))
+        Running(Box::pin(async move { read(engine.handle_request(request).await).await }))
+    }
+
+    /// A POST whose body comes piece by piece: `Err` breaks it off, dropping the sender ends it.
+    pub(crate) fn slow_post(&self) -> (mpsc::Sender<Result<Bytes, &'static str>>, Running) {
+        let (sender, pieces) = mpsc::channel(CAPACITY);
+        let (parts, _) = self.post_request("").into_parts();
+        (sender, self.running(Request::from_parts(parts, Pieces(pieces))))
     }
 
     /// Posts a payload.
-    pub async fn post(&self, body: impl Into<Bytes>) -> Reply {
+    pub(crate) async fn post(&self, body: impl Into<Bytes>) -> Reply {
         send(&self.engine, self.post_request(body)).await
     }
 
     /// Posts a payload that the engine must take.
-    pub async fn send(&self, body: &str) {
+    pub(crate) async fn send(&self, body: &str) {
         self.post(body.to_owned()).await.is(200, "ok");
     }
 
-    pub fn post_request(&self, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    pub(crate) fn post_request(&self, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
         let mut request = request("POST", &self.query());
         *request.body_mut() = Full::new(body.into());
         request
     }
 
     /// Asserts that the engine knows the session no longer.
-    pub async fn is_gone(&self) {
+    pub(crate) async fn is_gone(&self) {
         self.request("GET").await.is(400, r#"{"code":1,"message":"Session ID unknown"}"#);
     }
 
     /// Asserts that the session works in both directions (the server must echo).
-    pub async fn echoes(&self) {
+    pub(crate) async fn echoes(&self) {
         self.send("4still here").await;
         assert_eq!(self.poll().await, "4still here");
     }
 }
 
 /// A request that runs; dropping it is what a client does that goes away.
-pub struct Running(Pin<Box<dyn Future<Output = Reply> + Send>>);
+pub(crate) struct Running(Pin<Box<dyn Future<Output = Reply> + Send>>);
 
 impl Running {
     /// Gives the request one turn; says whether it still waits.
-    pub async fn is_pending(&mut self) -> bool {
+    pub(crate) async fn is_pending(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(self.0.as_mut().poll(cx).is_pending())).await
     }
 
-    pub async fn end(self) -> Reply {
+    pub(crate) async fn end(self) -> Reply {
         wait::soon("the answer", self.0).await
     }
 }
 
+struct Pieces(mpsc::Receiver<Result<Bytes, &'static str>>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
 /// A response with its whole body.
-pub struct Reply {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     #[track_caller]
-    pub fn is(&self, status: u16, body: &str) {
+    pub(crate) fn is(&self, status: u16, body: &str) {
         assert_eq!((self.status, self.text()), (status, body));
     }
 }
@@ -355,7 +392,7 @@ impl fmt::Debug for Reply {
 }
 
 /// A request without a body.
-pub fn request(method: &str, query: &str) -> Request<Full<Bytes>> {
+pub(crate) fn request(method: &str, query: &str) -> Request<Full<Bytes>> {
     Request::builder()
         .method(method)
         .uri(format!("/engine.io/?{query}"))
@@ -364,18 +401,24 @@ pub fn request(method: &str, query: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-pub async fn send(engine: &Engine, request: Request<Full<Bytes>>) -> Reply {
+pub(crate) async fn send(engine: &Engine, request: Request<Full<Bytes>>) -> Reply {
     read(engine.handle_request(request).await).await
 }
 
-pub async fn read(response: Response<Body>) -> Reply {
+pub(crate) async fn read(response: Response<Body>) -> Reply {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Reply { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
-pub fn upgrade_request(query: &str) -> test_support::http::Request {
+pub(crate) fn upgrade_request(query: &str) -> test_support::http::Request {
     test_support::http::Request::upgrade(&format!("/engine.io/?{query}"))
+}
+
+/// As [`Server::connect`], to any engine.
+pub(crate) fn connect(engine: &Engine, buffer: usize) -> (HttpConnection<DuplexStream>, JoinHandle<()>) {
+    let (client, server) = tokio::io::duplex(buffer);
+    (HttpConnection::over(client), tokio::spawn(serve(engine.clone(), server)))
 }
 
 async fn serve<IO: AsyncRead + AsyncWrite + Unpin + Send>(engine: Engine, mut io: IO) {
@@ -417,7 +460,7 @@ async fn write_response<IO: AsyncWrite + Unpin>(io: &mut IO, response: Response<
 }
 
 /// Lets every task run that can.
-pub async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
