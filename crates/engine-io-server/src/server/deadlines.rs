@@ -49,6 +49,12 @@ impl Deadlines {
         }
     }
 
+    /// Forgets all deadlines, so that the timer's task ends.
+    pub(crate) fn clear(&self) {
+        self.table.lock().slots.clear();
+        self.earlier.notify_one();
+    }
+
     async fn run(self: Arc<Self>, registry: Arc<Registry>) {
         let _running = Running(&self.table);
         loop {

@@ -164,6 +164,7 @@ impl Engine {
                 session.abort(CloseReason::ServerShuttingDown);
             }
         }
+        self.0.shared.deadlines.clear();
     }
 
     /// Waits for [`shutdown`](Self::shutdown) to be called.

@@ -57,8 +57,11 @@ impl Heartbeat {
         let is_due = self.deadline().is_some_and(|deadline| deadline <= now + grain);
         match &mut self.beat {
             _ if !is_due => Tick::Nothing,
-            Beat::Resting { .. } => {
-                let pong_by = now + periods.timeout;
+            Beat::Resting { ping_at } => {
+                // Counted from when the ping was due, so that small delays of the timer do not add up; a ping that is
+                // much too late starts afresh.
+                let is_late = now > *ping_at + periods.timeout / 10;
+                let pong_by = if is_late { now } else { *ping_at } + periods.timeout;
                 self.beat = Beat::Waiting { pong_by, extended: false, excused: false };
                 if self.paused_at.is_some() {
                     self.paused_at = Some(now);
@@ -129,6 +132,22 @@ mod tests {
         let (mut heartbeat, at) = waiting();
         assert_eq!(heartbeat.handle_timeout(at + secs(20) - 2 * GRAIN, GRAIN, PERIODS), Tick::Nothing);
         assert_eq!(heartbeat.handle_timeout(at + secs(20), GRAIN, PERIODS), Tick::Expired);
+    }
+
+    #[test]
+    fn a_timer_that_is_a_little_late_does_not_move_the_deadline() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        assert_eq!(heartbeat.handle_timeout(start + secs(27), GRAIN, PERIODS), Tick::Ping);
+        assert_eq!(heartbeat.deadline(), Some(start + secs(45)));
+    }
+
+    #[test]
+    fn a_ping_that_is_much_too_late_gives_the_whole_timeout() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        assert_eq!(heartbeat.handle_timeout(start + secs(40), GRAIN, PERIODS), Tick::Ping);
+        assert_eq!(heartbeat.deadline(), Some(start + secs(60)));
     }
 
     #[test]

@@ -104,7 +104,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 return Poll::Pending;
             }
             self.has_yielded = false;
-            ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
+            if self.writer.poll_write(&mut self.io, &self.session, cx)?.is_pending() {
+                let is_closed = self.session.with_core(|core| {
+                    core.set_websocket_waker(cx);
+                    core.machine.is_closed()
+                });
+                if is_closed {
+                    continue;
+                }
+                return Poll::Pending;
+            }
             self.n_pongs = 0;
             // With the outbox empty and the waker in place, whoever sends next wakes this task.
             if !is_due && !self.has_news() {
@@ -149,7 +158,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
         }
         let (ping, closing, is_closed) = self.session.with_core(|core| {
-            let closing = core.machine.closing().filter(|_| core.outbox.is_empty());
+            let closing = core.machine.closing().filter(|_| core.outbox.is_idle());
             (core.machine.poll_ping(), closing, core.machine.is_closed())
         });
         if ping {
