@@ -103,10 +103,12 @@ fn binary(c: &mut Criterion) {
 }
 
 fn event<T: for<'de> Deserialize<'de>>(packet: Option<Packet>) -> (Text, T) {
-    match packet {
-        Some(Packet::Event { name, args, .. }) => (name, args.get().expect("the argument fits")),
-        _ => panic!("the packet is an event"),
-    }
+    let event = match packet {
+        Some(Packet::Event { name, args, .. }) => Some((name, args)),
+        _ => None,
+    };
+    let (name, args) = event.expect("the packet is an event");
+    (name, args.get().expect("the argument fits"))
 }
 
 criterion_group!(benches, text, binary);
