@@ -1,28 +1,53 @@
-// usage: PORT=0 reference-server.mjs engine-io|engine-io-lossy
+// usage: PORT=0 reference-server.mjs engine-io|engine-io-lossy|socket-io|playground|playground-lossy
 //
-// The official Engine.IO server with the contract of `examples/conformance`: it shows that a script judges rightly before
-// the script judges this project. `engine-io-lossy` forgets every 50th message, which no script may overlook.
+// The official servers with the contracts of `examples/conformance`: they show that a script judges rightly before the
+// script judges this project. The `lossy` ones forget every 50th message, which no script may overlook.
 import { createServer } from "node:http";
-import { Server } from "engine.io";
+import { Server as Engine } from "engine.io";
+import { Server } from "socket.io";
+import { playground } from "./playground.mjs";
+
+const OPTIONS = { pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000, connectTimeout: 1_000 };
+
+const MODES = {
+  "engine-io": (http) => echo(http, Infinity),
+  "engine-io-lossy": (http) => echo(http, 50),
+  "socket-io": sendBack,
+  playground: (http) => playground(http, Infinity),
+  "playground-lossy": (http) => playground(http, 50),
+};
 
 const [mode] = process.argv.slice(2);
-if (mode !== "engine-io" && mode !== "engine-io-lossy") {
-  console.error("usage: reference-server.mjs engine-io|engine-io-lossy");
+if (!(mode in MODES)) {
+  console.error(`usage: reference-server.mjs ${Object.keys(MODES).join("|")}`);
   process.exit(64);
 }
 
 const http = createServer();
-const engine = new Server({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000 });
-engine.attach(http, { path: "/engine.io" });
-engine.on("connection", (socket) => {
-  let received = 0;
-  socket.on("message", (message) => {
-    received += 1;
-    if (mode === "engine-io-lossy" && received % 50 === 0) return;
-    socket.send(message);
-  });
-});
-
+MODES[mode](http);
 http.listen(Number(process.env.PORT ?? 3000), "127.0.0.1", () => {
   console.log(`listening on http://127.0.0.1:${http.address().port}`);
 });
+
+function echo(http, lost) {
+  const engine = new Engine(OPTIONS);
+  engine.attach(http, { path: "/engine.io" });
+  engine.on("connection", (socket) => {
+    let received = 0;
+    socket.on("message", (message) => {
+      received += 1;
+      if (received % lost !== 0) socket.send(message);
+    });
+  });
+}
+
+function sendBack(http) {
+  const io = new Server(http, OPTIONS);
+  for (const name of ["/", "/custom"]) {
+    io.of(name).on("connection", (socket) => {
+      socket.emit("auth", socket.handshake.auth);
+      socket.on("message", (...args) => socket.emit("message-back", ...args));
+      socket.on("message-with-ack", (...args) => args.pop()(...args));
+    });
+  }
+}

@@ -1,10 +1,12 @@
 //! The servers that the public black-box suites of the two protocols are run against.
 //!
 //! `conformance engine-io` echoes every message on `/engine.io/`, `conformance socket-io` sends back events on
-//! `/socket.io/`. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output says
-//! where the server listens.
+//! `/socket.io/`. `conformance playground` is no suite's: it has handlers for what the tests in `tests/interop` try with
+//! the official client. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output
+//! says where the server listens.
 
 mod engine;
+mod playground;
 mod socketio;
 
 use std::error::Error;
@@ -23,6 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         Some("engine-io") => engine::serve(listener).await,
         Some("socket-io") => socketio::serve(listener).await,
-        _ => Err("usage: conformance engine-io|socket-io".into()),
+        Some("playground") => playground::serve(listener).await,
+        _ => Err("usage: conformance engine-io|socket-io|playground".into()),
     }
 }
