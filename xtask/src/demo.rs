@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::Outcome;
-use crate::shell::{cargo, cargo_locked, output, run};
+use crate::shell::{cargo, cargo_locked, output, run, workspace};
+use crate::{Outcome, setup};
 
 /// The example that a newcomer should see first.
 pub(crate) const DEFAULT: &str = "chat";
@@ -14,6 +14,10 @@ pub(crate) fn run_example(name: &str) -> Outcome {
     let known = examples(&metadata);
     if !known.contains(&name) {
         return Err(format!("there is no example {name}; there are: {}", known.join(", ")));
+    }
+    let folder = format!("examples/{name}");
+    if workspace().join(&folder).join("package-lock.json").is_file() {
+        setup::npm_packages(&folder)?;
     }
     run(&mut cargo_locked(&format!("run --package {name}")))
 }

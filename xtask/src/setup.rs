@@ -1,6 +1,5 @@
 //! What the tests need beyond Rust: the official JavaScript clients, and Debian packages.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -20,7 +19,8 @@ const NEEDS: &[Need] =
 /// Installs what is missing, or says how to.
 pub(crate) fn for_tests() -> Outcome {
     debian_packages()?;
-    npm_packages(&workspace().join("tests/js"))
+    npm_packages("tests/js")?;
+    npm_packages("examples/chat")
 }
 
 fn debian_packages() -> Outcome {
@@ -42,10 +42,12 @@ fn debian_packages() -> Outcome {
     apt(&format!("install -y --no-install-recommends {packages}"))
 }
 
-fn npm_packages(folder: &Path) -> Outcome {
+/// Installs what the `package-lock.json` of this folder of the workspace names, unless it is there.
+pub(crate) fn npm_packages(folder: &str) -> Outcome {
     if !has_program("node") || !has_program("npm") {
-        return Err("the tests need Node.js 20 or newer with npm: https://nodejs.org".to_owned());
+        return Err(format!("{folder} needs Node.js 20 or newer with npm: https://nodejs.org"));
     }
+    let folder = workspace().join(folder);
     let changed = |path: &str| folder.join(path).metadata().and_then(|file| file.modified()).ok();
     if is_current(changed("package-lock.json"), changed("node_modules/.package-lock.json")) {
         return Ok(());

@@ -1,0 +1,58 @@
+//! A chat with rooms: `cargo xtask demo`, then open `http://localhost:3000` in two tabs.
+//!
+//! [`chat`] is all there is to Socket.IO: the handlers, and what they keep. [`protocol`] says what goes over the wire,
+//! and [`page`] serves the files in `page/` and the official browser client. The port is taken from `PORT` (default
+//! 3000; 0 takes a free one).
+
+mod chat;
+mod page;
+mod protocol;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use socketio_server::Server;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let io = Server::builder()
+        .state(chat::Online::default())
+        // Far more than the longest message of this chat.
+        .max_http_buffer_size(64 * 1024)
+        .build()?;
+    chat::register(&io);
+    let app = page::routes()?.layer(io.layer());
+
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}");
+    println!("open http://localhost:{}", address.port());
+
+    // Messages are small and should leave at once.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, app).with_graceful_shutdown(interrupt(io)).await?;
+    Ok(())
+}
+
+/// Ends with Ctrl-C, once all clients were told.
+async fn interrupt(io: Server) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        io.shutdown(Duration::from_secs(5)).await;
+    }
+}
