@@ -55,6 +55,35 @@ impl<C: 'static> Outcome<C> for () {
     }
 }
 
+/// A handler that loops for ever, or always panics.
+#[diagnostic::do_not_recommend]
+impl<C: 'static> Outcome<C> for Never {
+    fn settle(self, _: C) -> Result<(), HandlerError> {
+        match self {}
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl MiddlewareOutcome for Never {
+    fn decide(self) -> Result<(), ConnectError> {
+        match self {}
+    }
+}
+
+/// The type `!`, which can't be written down yet but where a function returns it.
+type Never = <fn() -> ! as Returns>::Output;
+
+/// What a function returns; public, and out of reach, because an implementation for a public trait names it.
+#[allow(unreachable_pub, reason = "nobody is to reach it")]
+pub trait Returns {
+    /// It.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
 impl<C: 'static> Outcome<C> for Emit {
     fn settle(self, _: C) -> Result<(), HandlerError> {
         self.into_local_result().map_err(HandlerError::Emit)

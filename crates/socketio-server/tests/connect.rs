@@ -1,0 +1,324 @@
+//! How clients join namespaces.
+
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use socketio_server::{Auth, DisconnectReason, Handshake, Namespace, Server, Socket, State};
+use support::{Notes, Peer, TestConnection, build, server, settle};
+
+#[tokio::test(start_paused = true)]
+async fn a_client_joins_and_gets_a_public_id_of_its_own() {
+    let io = server();
+    let (mut a, mut b) = (Peer::open(&io), Peer::open(&io));
+    let (first, second) = (a.enter("/"), b.enter("/"));
+    assert_eq!(first.len(), 20);
+    assert_ne!(first, second);
+    assert_ne!(first, "session-of-engine-io");
+    assert_eq!(io.n_sockets(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_protocol_3_ids_are_computed_from_the_session() {
+    let io = server();
+    let _ = io.of("/chat");
+    let connection = TestConnection::default();
+    connection.protocol_3.store(true, Ordering::Relaxed);
+    let mut peer = Peer::open_with(&io, connection);
+    assert_eq!(peer.enter("/"), "session-of-engine-io");
+    assert_eq!(peer.enter("/chat"), "/chat#session-of-engine-io");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_namespaces_share_one_connection() {
+    let io = server();
+    let notes = Notes::default();
+    for name in ["/", "/chat", "news"] {
+        let notes = notes.clone();
+        io.of(name).on_connect(move |namespace: Namespace| {
+            notes.add(namespace.name());
+            async {}
+        });
+    }
+    let mut peer = Peer::open(&io);
+    for name in ["/", "/chat", "/news"] {
+        peer.enter(name);
+    }
+    assert_eq!(notes.take(), ["/", "/chat", "/news"]);
+    assert_eq!(io.of("/chat").sockets()[0].client().sockets().len(), 3);
+}
+
+#[test]
+fn names_of_namespaces_may_leave_out_the_slash() {
+    let io = server();
+    assert_eq!(io.of("chat").name(), "/chat");
+    assert_eq!(io.of("/chat").name(), "/chat");
+    assert_eq!((io.of("").name(), io.of("/").name(), io.name()), ("/", "/", "/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_namespace_is_refused_sixteen_times() {
+    let io = server();
+    let mut peer = Peer::open(&io);
+    for _ in 0..16 {
+        peer.send("0/nowhere,");
+        assert_eq!(peer.take(), [r#"4/nowhere,{"message":"Invalid namespace"}"#]);
+    }
+    assert_eq!(peer.notice_close(), None);
+    peer.send("0/nowhere,");
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+    assert_eq!(peer.take(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_joins_as_many_namespaces_as_it_may() {
+    let io = build(Server::builder().max_namespaces_per_connection(2));
+    for name in ["/a", "/b", "/c"] {
+        let _ = io.of(name);
+    }
+    let mut peer = Peer::open(&io);
+    peer.enter("/a");
+    peer.enter("/b");
+    peer.send("0/c,");
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+}
+
+/// A stock `connect(); disconnect(); connect()` sends two CONNECTs.
+#[tokio::test(start_paused = true)]
+async fn a_connect_repeated_while_it_is_decided_makes_one_socket() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.use_middleware(move || {
+        noted.add("middleware");
+        tokio::time::sleep(Duration::from_secs(1))
+    });
+    let mut peer = Peer::open(&io);
+    for _ in 0..17 {
+        peer.send("0");
+    }
+    assert_eq!(peer.notice_close(), None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(peer.take().len(), 1);
+    assert_eq!((notes.take().len(), io.n_sockets()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_seventeenth_repetition_closes() {
+    let io = server();
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(1)));
+    let mut peer = Peer::open(&io);
+    for _ in 0..18 {
+        peer.send("0");
+    }
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connect_for_a_joined_namespace_closes() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    peer.send("0");
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+    assert_eq!(io.n_sockets(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_for_a_namespace_never_joined_closes_before_its_attachments_come() {
+    let io = server();
+    let _ = io.of("/chat");
+    for packet in
+        [r#"2/chat,["a"]"#, "3/chat,1[]", "1/chat,", r#"51-/chat,["a",{"_placeholder":true,"num":0}]"#]
+    {
+        let mut peer = Peer::join(&io);
+        peer.send(packet);
+        assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose), "{packet}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_before_the_decision_closes() {
+    let io = server();
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(1)));
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send(r#"2["early"]"#);
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_joins_nothing_is_closed_after_the_connect_timeout() {
+    let io = server();
+    let mut peer = Peer::open(&io);
+    tokio::time::sleep(Duration::from_secs(44)).await;
+    assert_eq!(peer.notice_close(), None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedServerClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connect_timeout_stands_still_while_middleware_decides() {
+    let io = build(Server::builder().connect_timeout(Duration::from_secs(10)));
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(20)));
+    let mut peer = Peer::open(&io);
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    peer.send("0");
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    assert_eq!(peer.notice_close(), None);
+    assert_eq!(peer.take().len(), 1);
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    assert_eq!(peer.notice_close(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_count_as_joining() {
+    let io = build(Server::builder().connect_timeout(Duration::from_secs(10)));
+    io.use_middleware(async || Err::<(), _>("no"));
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send("0/nowhere,");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedServerClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn attachments_must_come_in_time() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    peer.send(r#"52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    peer.send_binary(b"1");
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(peer.notice_close(), None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+}
+
+#[tokio::test(start_paused = true)]
+async fn attachments_that_came_stop_the_clock() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    peer.send(r#"51-["a",{"_placeholder":true,"num":0}]"#);
+    peer.send_binary(b"1");
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(peer.notice_close(), None);
+}
+
+#[derive(Debug, Deserialize)]
+struct Credentials {
+    token: Option<String>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_read_as_a_type_and_may_be_missing() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on_connect(move |Auth(credentials): Auth<Credentials>| {
+        noted.add(format!("{:?}", credentials.token));
+        async {}
+    });
+    for connect in ["0", "0{}", r#"0{"token":"x"}"#] {
+        Peer::open(&io).send(connect);
+    }
+    assert_eq!(notes.take(), ["None", "None", r#"Some("x")"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_serializes_with_the_nine_keys_of_node() {
+    let io = server();
+    let mut peer = Peer::open(&io);
+    peer.send(r#"0{"token":"x"}"#);
+    let socket = io.sockets().remove(0);
+    let text = serde_json::to_string(socket.handshake()).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let keys = ["headers", "time", "address", "xdomain", "secure", "issued", "url", "query", "auth"];
+    let mut positions: Vec<_> = keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    assert!(positions.is_sorted(), "{text}");
+    positions.dedup();
+    assert_eq!(positions.len(), 9);
+    assert_eq!(value["headers"]["x-twice"], "1, 2");
+    assert_eq!(value["address"], "192.0.2.1");
+    assert_eq!(value["xdomain"], true);
+    assert_eq!(value["secure"], false);
+    assert_eq!(value["url"], "/socket.io/?EIO=4&transport=websocket&name=a%20b");
+    assert_eq!(value["query"], json!({ "EIO": "4", "transport": "websocket", "name": "a b" }));
+    assert_eq!(value["auth"], json!({ "token": "x" }));
+    assert!(value["time"].as_str().unwrap().ends_with("(Coordinated Universal Time)"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_can_be_had_again() {
+    let io = server();
+    let _peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    let request = socket.request();
+    assert_eq!(request.uri().path(), "/socket.io/");
+    assert_eq!(request.headers().get_all("x-twice").iter().count(), 2);
+    let handshake: &Handshake = socket.handshake();
+    assert_eq!(handshake.header("Host").as_deref(), Some("localhost"));
+    assert_eq!(handshake.query("name").as_deref(), Some("a b"));
+    assert_eq!(socket.conn().transport(), "websocket");
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_share_state_and_sockets_keep_data() {
+    struct Greeting(&'static str);
+    struct Name(&'static str);
+    let io = build(Server::builder().state(Greeting("hello")));
+    io.on_connect(async |socket: Socket, greeting: State<Greeting>| {
+        socket.data().set(Name("ada")).map_err(|_| "set twice")?;
+        let name = socket.data().get::<Name>().ok_or("not set")?;
+        socket.emit(greeting.0.0, name.0);
+        Ok::<_, &str>(())
+    });
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    assert_eq!(peer.take()[1..], [r#"2["hello","ada"]"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_closes_while_middleware_decides_makes_no_socket() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(1)));
+    io.on_connect(move || {
+        noted.add("connect");
+        async {}
+    });
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    settle().await;
+    peer.hang_up(DisconnectReason::TransportClose);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((notes.take().len(), io.n_sockets()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_gives_up_and_asks_again_gets_one_socket() {
+    let io = server();
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(1)));
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send("1");
+    peer.send("0");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(peer.take().len(), 1);
+    assert_eq!(io.n_sockets(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_server_is_gone_with_its_sockets() {
+    let io = server();
+    let peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    drop(io);
+    assert!(socket.namespace().server().is_some(), "the connection holds its server");
+    drop(peer);
+    assert!(socket.namespace().server().is_none());
+    assert!(!socket.is_connected());
+}

@@ -1,0 +1,125 @@
+//! The end of a server.
+
+mod support;
+
+use std::time::Duration;
+
+use socketio_server::{DisconnectReason, Reply, Server, Socket};
+use support::{Notes, Peer, server, settle};
+
+fn note_reasons(io: &Server, notes: &Notes) {
+    let notes = notes.clone();
+    io.on_disconnect(move |reason: DisconnectReason| {
+        notes.add(reason.as_str());
+        async {}
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn sockets_are_told_why_and_clients_get_no_disconnect() {
+    let io = server();
+    let notes = Notes::default();
+    note_reasons(&io, &notes);
+    let mut peer = Peer::join(&io);
+    io.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(notes.take(), ["server shutting down"]);
+    assert_eq!(peer.take(), Vec::<String>::new());
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ServerShuttingDown));
+    assert_eq!(io.n_sockets(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_handlers_may_end_and_their_acks_still_go_out() {
+    let io = server();
+    io.on("slow", async || {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        Reply("done")
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"20["slow"]"#);
+    let start = tokio::time::Instant::now();
+    io.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(peer.take(), [r#"30["done"]"#]);
+    assert_eq!(start.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_do_not_end_are_aborted_at_the_deadline() {
+    struct Aborted(Notes);
+    impl Drop for Aborted {
+        fn drop(&mut self) {
+            self.0.add("aborted");
+        }
+    }
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on("endless", move || {
+        let guard = Aborted(noted.clone());
+        async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["endless"]"#);
+    let start = tokio::time::Instant::now();
+    io.shutdown(Duration::from_secs(10)).await;
+    settle().await;
+    assert_eq!(start.elapsed().as_secs(), 10);
+    assert_eq!(notes.take(), ["aborted"]);
+    assert!(peer.notice_close().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_and_no_handler_starts_during_a_shutdown() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on("e", move || {
+        noted.add("started");
+        async {}
+    });
+    io.on("slow", || tokio::time::sleep(Duration::from_secs(5)));
+    let mut peer = Peer::join(&io);
+    let mut late = Peer::open(&io);
+    peer.send(r#"2["slow"]"#);
+    let ending = tokio::spawn({
+        let io = io.clone();
+        async move { io.shutdown(Duration::from_secs(10)).await }
+    });
+    settle().await;
+    late.send("0");
+    peer.send(r#"2["e"]"#);
+    ending.await.unwrap();
+    assert_eq!(notes.take(), Vec::<String>::new());
+    assert_eq!(late.take(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_being_decided_about_is_refused() {
+    let io = server();
+    io.use_middleware(|| tokio::time::sleep(Duration::from_secs(5)));
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    settle().await;
+    io.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(peer.take(), [r#"4{"message":"server shutting down"}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn disconnect_handlers_have_until_the_deadline_too() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on_disconnect(move |_: Socket| {
+        let noted = noted.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            noted.add("saved");
+        }
+    });
+    let _peer = Peer::join(&io);
+    io.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(notes.take(), ["saved"]);
+}

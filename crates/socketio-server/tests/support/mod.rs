@@ -1,0 +1,204 @@
+//! A client without a network: what it sends is handed straight to the server, and what the server sends is kept.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use serde_json::Value;
+use socketio_server::engine::{Connection, Flow, Message, Receiver, SendError, SharedFrame, Wake};
+use socketio_server::{Builder, DisconnectReason, Server};
+
+/// The client's end of a connection.
+pub struct Peer {
+    pub connection: Arc<TestConnection>,
+    receiver: Option<Receiver>,
+}
+
+#[derive(Default)]
+pub struct TestConnection {
+    sent: Mutex<Vec<Message>>,
+    closed: Mutex<Option<DisconnectReason>>,
+    pub is_busy: AtomicBool,
+    pub n_resumed: AtomicUsize,
+    pub protocol_3: AtomicBool,
+}
+
+impl Connection for TestConnection {
+    fn id(&self) -> &str {
+        "session-of-engine-io"
+    }
+
+    fn protocol(&self) -> u8 {
+        if self.protocol_3.load(Ordering::Relaxed) { 3 } else { 4 }
+    }
+
+    fn transport(&self) -> &'static str {
+        "websocket"
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::from(([192, 0, 2, 1], 4711)))
+    }
+
+    fn is_secure(&self) -> bool {
+        false
+    }
+
+    fn received_at(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn target(&self) -> &str {
+        "/socket.io/?EIO=4&transport=websocket&name=a%20b"
+    }
+
+    fn visit_headers(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+        visit("host", b"localhost");
+        visit("origin", b"http://localhost");
+        visit("x-twice", b"1");
+        visit("x-twice", b"2");
+    }
+
+    fn queue(&self, frames: &[SharedFrame]) -> Result<Wake, SendError> {
+        if !self.is_open() {
+            return Err(SendError::Closed);
+        }
+        self.sent.lock().unwrap().extend(frames.iter().map(SharedFrame::to_message));
+        Ok(Wake::none())
+    }
+
+    fn queue_volatile(&self, frames: &[SharedFrame]) -> Option<Wake> {
+        if self.is_busy.load(Ordering::Relaxed) { None } else { self.queue(frames).ok() }
+    }
+
+    fn close(&self, reason: DisconnectReason) {
+        self.closed.lock().unwrap().get_or_insert(reason);
+    }
+
+    fn resume(&self) {
+        self.n_resumed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_open(&self) -> bool {
+        self.closed.lock().unwrap().is_none()
+    }
+}
+
+impl Peer {
+    /// Opens a connection that has joined nothing.
+    pub fn open(io: &Server) -> Self {
+        Self::open_with(io, TestConnection::default())
+    }
+
+    pub fn open_with(io: &Server, connection: TestConnection) -> Self {
+        let connection = Arc::new(connection);
+        let receiver = io.open(Arc::clone(&connection) as _);
+        Self { connection, receiver: Some(receiver) }
+    }
+
+    /// Opens a connection and joins the root namespace, which must be decided at once.
+    pub fn join(io: &Server) -> Self {
+        let mut peer = Self::open(io);
+        peer.enter("/");
+        peer
+    }
+
+    /// Joins a namespace, which must be decided at once; returns the socket's id.
+    pub fn enter(&mut self, namespace: &str) -> String {
+        let prefix = if namespace == "/" { String::new() } else { format!("{namespace},") };
+        self.send(&format!("0{prefix}"));
+        let answer = self.take();
+        let json = answer[0].strip_prefix(&format!("0{prefix}")).expect("the answer to CONNECT comes first");
+        let answer: Value = serde_json::from_str(json).unwrap();
+        answer["sid"].as_str().unwrap().to_owned()
+    }
+
+    /// Hands a text to the server as its engine would.
+    pub fn send(&mut self, text: &str) {
+        let _ = self.offer(text);
+    }
+
+    /// Hands a text to the server, which says whether it takes more.
+    pub fn offer(&mut self, text: &str) -> Flow {
+        self.deliver(Message::from(text))
+    }
+
+    pub fn send_binary(&mut self, bytes: &'static [u8]) {
+        let _ = self.deliver(Message::from(Bytes::from_static(bytes)));
+    }
+
+    fn deliver(&mut self, message: Message) -> Flow {
+        let Some(receiver) = &mut self.receiver else { return Flow::Continue };
+        let flow = receiver.on_message(message);
+        self.notice_close();
+        flow
+    }
+
+    /// As an engine does, tells the server of a close that it has asked for. Returns the reason of the close, if any.
+    pub fn notice_close(&mut self) -> Option<DisconnectReason> {
+        let reason = *self.connection.closed.lock().unwrap();
+        if let (Some(reason), Some(receiver)) = (reason, self.receiver.take_if(|_| reason.is_some())) {
+            receiver.on_close(reason);
+        }
+        reason
+    }
+
+    /// The client goes away.
+    pub fn hang_up(&mut self, reason: DisconnectReason) {
+        self.connection.close(reason);
+        self.notice_close();
+    }
+
+    /// What the server has sent since the last time; binary messages as `b:` and their bytes.
+    pub fn take(&mut self) -> Vec<String> {
+        let sent = std::mem::take(&mut *self.connection.sent.lock().unwrap());
+        sent.iter()
+            .map(|message| match message {
+                Message::Text(text) => text.to_string(),
+                Message::Binary(bytes) => format!("b:{bytes:?}"),
+            })
+            .collect()
+    }
+
+    pub fn n_resumed(&self) -> usize {
+        self.connection.n_resumed.load(Ordering::Relaxed)
+    }
+}
+
+/// A server with default options.
+pub fn server() -> Server {
+    build(Server::builder())
+}
+
+pub fn build(builder: Builder) -> Server {
+    builder.build().expect("these options fit together")
+}
+
+/// Lets all tasks run that can; the clock is stopped.
+pub async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// What handlers note for the test to read.
+#[derive(Clone, Default)]
+pub struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    pub fn add(&self, note: impl Into<String>) {
+        self.0.lock().unwrap().push(note.into());
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
