@@ -2,10 +2,9 @@
 //
 // The official Engine.IO client in Chromium: the browser's own XMLHttpRequest, WebSocket and Blob, its Origin header, its cache.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
-import puppeteer from "puppeteer-core";
+import { startBrowser } from "./browser.mjs";
 import { run, step } from "./lib.mjs";
 
 const TRANSPORTS = {
@@ -18,9 +17,7 @@ const [url, mode] = process.argv.slice(2);
 
 await run(async () => {
   assert(url && mode in TRANSPORTS, "usage: browser-engine-client.mjs URL polling|websocket|upgrade");
-  const browser = await step("start the browser", () =>
-    puppeteer.launch({ executablePath: browserPath(), headless: true, args: ["--no-sandbox", "--disable-gpu"] }),
-  );
+  const browser = await step("start the browser", startBrowser);
   try {
     const page = await browser.newPage();
     page.on("console", (line) => console.log(`in the page: ${line.text()}`));
@@ -74,12 +71,4 @@ async function talk(transports) {
   const closed = next("close");
   socket.close();
   return { transport, texts, bytes, closed: await closed };
-}
-
-function browserPath() {
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const places = process.env.PATH.split(delimiter).flatMap((folder) => names.map((name) => join(folder, name)));
-  const found = places.find((path) => existsSync(path));
-  assert(found, "no chromium on the PATH: run `cargo xtask test`, which installs it");
-  return found;
 }

@@ -68,17 +68,12 @@ function entered(newName, joined, isBack) {
 // What arrives.
 
 socket.on("rooms", (rooms) => {
-  const items = rooms.map(({ name, online }) => {
-    const button = element("button", { type: "button" }, `# ${name}`);
-    button.dataset.room = name;
-    button.append(element("span", { className: "count", title: `${online} online` }, online || ""));
-    const item = element("li");
-    item.append(button);
-    return item;
-  });
-  const focused = at("rooms").contains(document.activeElement) && document.activeElement.dataset.room;
-  at("rooms").replaceChildren(...items);
-  if (focused) at("rooms").querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
+  for (const { name, online } of rooms) {
+    // A button stays the same: it may just be pressed.
+    const count = (roomButton(name) ?? addRoom(name)).querySelector(".count");
+    count.textContent = online || "";
+    count.title = `${online} online`;
+  }
   markRoom();
 });
 
@@ -216,6 +211,20 @@ function showMe() {
   at("me").replaceChildren(avatar(name), element("span", { className: "name" }, name));
   at("me").setAttribute("aria-label", `Change your name, now ${name}`);
   at("me").hidden = false;
+}
+
+function roomButton(name) {
+  return [...at("rooms").querySelectorAll("button")].find((button) => button.dataset.room === name);
+}
+
+function addRoom(name) {
+  const button = element("button", { type: "button" }, `# ${name}`);
+  button.dataset.room = name;
+  button.append(element("span", { className: "count" }));
+  const item = element("li");
+  item.append(button);
+  at("rooms").append(item);
+  return button;
 }
 
 function markRoom() {
