@@ -8,10 +8,10 @@ use engine_io_server::{
 };
 use tokio::net::TcpListener;
 
-pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn serve(listener: TcpListener, ping_timeout: Duration) -> Result<(), Box<dyn Error>> {
     let config = Config::default()
         .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200))
+        .ping_timeout(ping_timeout)
         .max_http_buffer_size(1_000_000)
         // The suites may be run in a browser, from a page of another origin.
         .origins(Origins::any());

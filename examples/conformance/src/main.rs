@@ -3,13 +3,15 @@
 //! `conformance engine-io` echoes every message on `/engine.io/`, `conformance socket-io` sends back events on
 //! `/socket.io/`. `conformance playground` is no suite's: it has handlers for what the tests in `tests/interop` try with
 //! the official client. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output
-//! says where the server listens.
+//! says where the server listens. The suites want a ping timeout of 200 ms, which is little for a stock client on a busy
+//! machine; `PING_TIMEOUT` (milliseconds) gives more.
 
 mod engine;
 mod playground;
 mod socketio;
 
 use std::error::Error;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -20,11 +22,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(port) => port.parse()?,
         Err(_) => 3000,
     };
+    let ping_timeout = Duration::from_millis(match std::env::var("PING_TIMEOUT") {
+        Ok(millis) => millis.parse()?,
+        Err(_) => 200,
+    });
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     match std::env::args().nth(1).as_deref() {
-        Some("engine-io") => engine::serve(listener).await,
-        Some("socket-io") => socketio::serve(listener).await,
+        Some("engine-io") => engine::serve(listener, ping_timeout).await,
+        Some("socket-io") => socketio::serve(listener, ping_timeout).await,
         Some("playground") => playground::serve(listener).await,
         _ => Err("usage: conformance engine-io|socket-io|playground".into()),
     }

@@ -42,7 +42,8 @@ fn build() -> Result<Server, ConfigError> {
     messages(&io);
     rooms(&io);
     lifecycle(&io);
-    for name in ["/chat", "/news"] {
+    io.of("/slow").use_middleware(async || tokio::time::sleep(Duration::from_millis(100)).await);
+    for name in ["/chat", "/news", "/slow"] {
         io.of(name)
             .on("echo", echo)
             .on("where", async |namespace: Namespace| Reply(namespace.name().to_owned()))

@@ -7,10 +7,10 @@ use socketio_parser::Value;
 use socketio_server::{Args, Auth, Emit, Origins, Reply, Server, Socket};
 use tokio::net::TcpListener;
 
-pub(crate) async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn serve(listener: TcpListener, ping_timeout: Duration) -> Result<(), Box<dyn Error>> {
     let io = Server::builder()
         .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200))
+        .ping_timeout(ping_timeout)
         .max_http_buffer_size(1_000_000)
         .connect_timeout(Duration::from_secs(1))
         // The suite may be run in a browser, from a page of another origin.

@@ -27,6 +27,11 @@ pub fn conformance(mode: &str) -> Server {
     Server::start(Command::new(process::binary("conformance")).arg(mode))
 }
 
+/// As [`conformance`], with a ping timeout that a stock client keeps also on a busy machine.
+pub fn patient_conformance(mode: &str) -> Server {
+    Server::start(Command::new(process::binary("conformance")).arg(mode).env("PING_TIMEOUT", "5000"))
+}
+
 /// Starts the official server with the same contract.
 pub fn reference(mode: &str) -> Server {
     Server::start(&mut node("reference-server.mjs", &[mode]))

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use interop_tests::{conformance, run_script};
+use interop_tests::{patient_conformance, run_script};
 
 fn check(transports: &str) {
-    let server = conformance("engine-io");
+    let server = patient_conformance("engine-io");
     run_script("engine-client.mjs", &[&server.url(), transports]);
 }
 
@@ -27,7 +27,7 @@ fn stock_client_that_upgrades() {
 #[test]
 #[ignore = "takes two minutes: cargo xtask soak"]
 fn soak_one_server_serves_clients_for_two_minutes() {
-    let server = conformance("engine-io");
+    let server = patient_conformance("engine-io");
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(120) {
         for transports in ["upgrade", "polling", "websocket"] {

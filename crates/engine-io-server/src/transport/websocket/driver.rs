@@ -85,7 +85,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             true
         });
         loop {
-            self.follow_session();
+            self.follow_session(cx);
             if let Stage::Closing { .. } = self.stage {
                 return self.poll_closing(cx);
             }
@@ -145,14 +145,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// Does what the session's state asks of its WebSocket.
-    fn follow_session(&mut self) {
+    fn follow_session(&mut self, cx: &Context<'_>) {
         if let Stage::Closing { .. } = self.stage {
             return;
         }
         let number = self.number;
         if let Stage::Probing | Stage::Switching = self.stage {
             match self.session.with_core(|core| core.machine.poll_probe(number)) {
-                ProbeVerdict::Upgraded => self.stage = Stage::Open,
+                ProbeVerdict::Upgraded => {
+                    self.stage = Stage::Open;
+                    // What came behind `5` is read in the next turn.
+                    cx.waker().wake_by_ref();
+                }
                 ProbeVerdict::Fail => return self.say_goodbye(None),
                 ProbeVerdict::Answer | ProbeVerdict::Wait => return,
             }
