@@ -130,11 +130,12 @@ async function restart() {
       await ended;
       for (const page of [ada, grace]) {
         await until(page, "#connection", (texts) => /lost|reached/.test(texts[0]));
-        await page.waitForSelector("#text:disabled");
+        await page.waitForSelector("#send:disabled");
       }
     });
 
     await step("it is back, and so are they, in their room and with their names", async () => {
+      await ada.type("#text", "written meanwhile");
       await startServer(new URL(url).port);
       await shows(ada, "#members", ["Ada(you)", "Grace"]);
       await shows(grace, "#members", ["Grace(you)", "Ada"]);
@@ -143,8 +144,10 @@ async function restart() {
     });
 
     await step("messages flow again, below the earlier ones", async () => {
+      await ada.keyboard.press("Enter");
+      for (const page of [ada, grace]) await shows(page, ".message .text", ["before", "written meanwhile"]);
       await say(grace, "after");
-      for (const page of [ada, grace]) await shows(page, ".message .text", ["before", "after"]);
+      for (const page of [ada, grace]) await shows(page, ".message .text", ["before", "written meanwhile", "after"]);
     });
 
     await step("the notice goes", () => shows(ada, "#connection", []));
@@ -173,7 +176,7 @@ async function join(browser, url, name) {
   await page.waitForSelector("#welcome[open]");
   await page.type("#name", name);
   await page.keyboard.press("Enter");
-  await page.waitForSelector("#text:enabled");
+  await page.waitForSelector("#send:enabled");
   return page;
 }
 

@@ -18,8 +18,9 @@ const typing = new Map();
 // The connection: whatever happens to it, the user is told, and is back in the room afterwards.
 
 socket.on("connect", () => {
-  if (name) join(name, room ?? sessionStorage.getItem("room") ?? "lobby");
-  else askForName();
+  if (name) return join(name, room ?? sessionStorage.getItem("room") ?? "lobby");
+  showConnection("");
+  askForName();
 });
 
 socket.on("disconnect", (reason) => {
@@ -36,7 +37,7 @@ function join(newName, newRoom) {
   // A callback, not a promise: what the server sends right after its answer must find this done.
   socket.timeout(ANSWER_MS).emit("join", { name: newName, room: newRoom }, (late, answer) => {
     const problem = late ? "The server did not answer." : answer.Err;
-    if (problem) return name ? showProblem(problem) : askForName(problem);
+    if (problem) return name && !at("welcome").open ? showProblem(problem) : askForName(problem);
     entered(newName, answer.Ok, isBack);
   });
 }
@@ -62,7 +63,7 @@ function entered(newName, joined, isBack) {
   showNotice(isBack ? "You are back" : `You have joined # ${room}`);
   setReady(true);
   // On a phone the keyboard would cover what there is to read.
-  if (matchMedia("(pointer: fine)").matches) at("text").focus();
+  if (!isBack && matchMedia("(pointer: fine)").matches) at("text").focus();
 }
 
 // What arrives.
@@ -137,7 +138,7 @@ at("text").addEventListener("input", () => {
 at("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = at("text").value;
-  if (text.trim() === "" || !socket.connected) return;
+  if (text.trim() === "") return;
   at("text").value = "";
   typingSentAt = 0;
   const answer = await socket.timeout(ANSWER_MS).emitWithAck("message", text).catch(() => null);
@@ -148,9 +149,10 @@ at("composer").addEventListener("submit", async (event) => {
 });
 
 function askForName(problem = "") {
-  at("name").value = name ?? at("name").value;
   at("name-problem").textContent = problem;
-  if (!at("welcome").open) at("welcome").showModal();
+  if (at("welcome").open) return;
+  at("name").value = name ?? "";
+  at("welcome").showModal();
 }
 
 // What is shown. Text of others is only ever set as text, never as HTML.
@@ -177,11 +179,23 @@ function showNotice(text) {
 
 /** Adds a line and, unless the user reads further up, scrolls to it. */
 function append(line, always = false) {
-  const log = at("log");
-  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  log.append(line);
-  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
-  if (always || isAtEnd) log.scrollTop = log.scrollHeight;
+  at("log").append(line);
+  while (at("log").childElementCount > MAX_LINES) at("log").firstElementChild.remove();
+  if (always || isAtEnd) scrollToEnd();
+}
+
+let isAtEnd = true;
+
+at("log").addEventListener("scroll", () => {
+  const { scrollHeight, scrollTop, clientHeight } = at("log");
+  isAtEnd = scrollHeight - scrollTop - clientHeight < 80;
+});
+
+// A keyboard that comes up, or a notice, hides no message.
+new ResizeObserver(() => isAtEnd && scrollToEnd()).observe(at("log"));
+
+function scrollToEnd() {
+  at("log").scrollTop = at("log").scrollHeight;
 }
 
 function showMembers() {
@@ -250,8 +264,10 @@ function showProblem(text) {
   at("problem").textContent = text;
 }
 
+/** Without a connection one can still write, but not send. */
 function setReady(isReady) {
-  for (const control of at("composer").querySelectorAll("input, button")) control.disabled = !isReady;
+  at("send").disabled = !isReady;
+  if (isReady) at("text").disabled = false;
 }
 
 function avatar(name) {
