@@ -42,8 +42,7 @@ pub(crate) struct Timing {
 #[derive(Debug)]
 pub(crate) struct Machine {
     timing: Arc<Timing>,
-    /// What is taken off the ping interval, so that clients which connected together do not tick together.
-    jitter: u8,
+    periods: Periods,
     transport: Transport,
     state: State,
     heartbeat: Heartbeat,
@@ -203,13 +202,17 @@ impl Transport {
 }
 
 impl Machine {
+    /// A machine whose ping interval is shortened by up to a tenth, as `jitter` says, so that clients which connected
+    /// together do not tick together.
     pub(crate) fn new(transport: Transport, timing: Arc<Timing>, jitter: u8, now: Instant) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling(Polling::default()),
             Transport::WebSocket => State::WebSocket,
         };
-        let heartbeat = Heartbeat::new(now, periods(&timing, jitter));
-        Self { timing, jitter, transport, state, heartbeat, ping_due: false, websocket: 0, closed: None }
+        let shorter = timing.ping_interval / 10 * u32::from(jitter) / u32::from(u8::MAX);
+        let periods = Periods { interval: timing.ping_interval - shorter, timeout: timing.ping_timeout };
+        let heartbeat = Heartbeat::new(now, periods);
+        Self { timing, periods, transport, state, heartbeat, ping_due: false, websocket: 0, closed: None }
     }
 
     // Requests over HTTP.
@@ -338,7 +341,7 @@ impl Machine {
             State::Closing(_) => return Verdict::Ignore,
             State::Closed { .. } => return Verdict::Stop,
         }
-        let periods = periods(&self.timing, self.jitter);
+        let periods = self.periods;
         match input {
             Input::Pong => {
                 self.heartbeat.handle_pong(now, periods);
@@ -580,7 +583,7 @@ impl Machine {
     }
 
     fn handle_heartbeat(&mut self, now: Instant) {
-        match self.heartbeat.handle_timeout(now, self.timing.grain, periods(&self.timing, self.jitter)) {
+        match self.heartbeat.handle_timeout(now, self.timing.grain, self.periods) {
             Tick::Nothing => {}
             Tick::Ping => self.ping_due = true,
             Tick::Expired => self.die(CloseReason::PingTimeout, LastAnswer::Close),
@@ -607,9 +610,3 @@ const NOOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a closed session waits for its peer to fetch what is queued.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Jitter only shortens the interval, by a tenth at most.
-fn periods(timing: &Timing, jitter: u8) -> Periods {
-    let shorter = timing.ping_interval / 10 * u32::from(jitter) / u32::from(u8::MAX);
-    Periods { interval: timing.ping_interval - shorter, timeout: timing.ping_timeout }
-}

@@ -148,7 +148,7 @@ impl Writer {
         }
         if len <= BATCH_BYTES {
             let mut joined = JOINED.take();
-            joined.extend(batch.iter().flat_map(Part::slices).flatten());
+            batch.iter().flat_map(Part::slices).for_each(|slice| joined.extend_from_slice(slice));
             let written = poll_write(io, &joined, cx);
             joined.clear();
             JOINED.set(joined);
