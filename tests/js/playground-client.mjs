@@ -9,14 +9,16 @@ const TRANSPORTS = {
   upgrade: ["polling", "websocket"],
 };
 
-const [url, mode] = process.argv.slice(2);
+const [, , address, mode] = process.argv;
 
+export const url = address;
+export const transports = TRANSPORTS[mode];
 export const upgrades = mode === "upgrade";
 
 /** A manager of its own, so that no connection is shared by accident; it comes back quickly. */
 export function manager(options) {
   const timing = { reconnectionDelay: 20, reconnectionDelayMax: 100, randomizationFactor: 0 };
-  return new Manager(url, { transports: TRANSPORTS[mode], ...timing, ...options });
+  return new Manager(url, { transports, ...timing, ...options });
 }
 
 /** A client of a namespace that has joined, and upgraded if that is the mode. */
@@ -45,7 +47,7 @@ export async function hearsNothing(socket, events, ms = 30) {
 /** Runs named cases one after the other, each with clients of its own. */
 export async function runCases(cases) {
   await run(async () => {
-    assert(url && mode in TRANSPORTS, "usage: SCRIPT URL polling|websocket|upgrade");
+    assert(url && transports, "usage: SCRIPT URL polling|websocket|upgrade");
     for (const [name, body] of Object.entries(cases)) {
       await step(name, body);
     }

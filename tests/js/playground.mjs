@@ -51,7 +51,8 @@ export function playground(http, lost) {
     socket.on("disconnect", (reason) => reasons.set(socket.id, reason));
   });
 
-  for (const name of ["/chat", "/news"]) {
+  io.of("/slow").use((socket, next) => setTimeout(next, 100));
+  for (const name of ["/chat", "/news", "/slow"]) {
     io.of(name).on("connection", (socket) => {
       socket.on("echo", (...args) => socket.emit("echo", ...args));
       socket.on("where", (ack) => ack(name));
