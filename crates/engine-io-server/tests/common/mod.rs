@@ -434,8 +434,8 @@ async fn serve<IO: AsyncRead + AsyncWrite + Unpin + Send>(engine: Engine, mut io
     let mut line = lines.next().unwrap().split(' ');
     let mut request = Request::builder().method(line.next().unwrap()).uri(line.next().unwrap());
     for header in lines {
-        let (name, value) = header.split_once(": ").unwrap();
-        request = request.header(name, value);
+        let (name, value) = header.split_once(':').unwrap();
+        request = request.header(name, value.trim());
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     match engine.accept_websocket(&parts).await {
@@ -463,5 +463,19 @@ async fn write_response<IO: AsyncWrite + Unpin>(io: &mut IO, response: Response<
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// What may be read of a WebSocket without waiting.
+pub(crate) trait TryText {
+    /// The next frame, which must be text, if it has come already.
+    fn try_text(&mut self) -> impl Future<Output = Option<String>>;
+}
+
+impl TryText for RawWebSocket<DuplexStream> {
+    async fn try_text(&mut self) -> Option<String> {
+        settle().await;
+        // A frame that is there is read without a wait.
+        tokio::time::timeout(Duration::from_nanos(1), self.text()).await.ok()
     }
 }
