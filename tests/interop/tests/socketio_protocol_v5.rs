@@ -141,7 +141,10 @@ async fn websocket_gets_pings(server: SocketAddr) {
         let waiting = Instant::now();
         assert_eq!(socket.text().await, "2");
         let waited = waiting.elapsed();
-        assert!(waited > PING_INTERVAL / 2 && waited < PING_INTERVAL + PING_TIMEOUT, "a ping after {waited:?}");
+        assert!(
+            waited > PING_INTERVAL / 2 && waited < PING_INTERVAL + PING_TIMEOUT,
+            "a ping after {waited:?}"
+        );
         socket.send_text("3").await;
     }
 }
