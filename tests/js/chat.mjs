@@ -23,8 +23,8 @@ await run(async () => {
 async function talk() {
   await withPages(target, async (ada, grace) => {
     await step("each sees who is online", async () => {
-      await shows(ada, "#members", ["Ada(you)", "Grace"]);
-      await shows(grace, "#members", ["Grace(you)", "Ada"]);
+      await shows(ada, "#members", ["Ada (you)", "Grace"]);
+      await shows(grace, "#members", ["Grace (you)", "Ada"]);
       await shows(ada, "#log", ["You have joined # lobby", "Grace has joined"]);
     });
 
@@ -53,13 +53,13 @@ async function talk() {
 
     await step("a tab that is loaded again keeps its name", async () => {
       await grace.reload();
-      await shows(grace, "#members", ["Grace(you)", "Ada"]);
-      await shows(ada, "#members", ["Ada(you)", "Grace"]);
+      await shows(grace, "#members", ["Grace (you)", "Ada"]);
+      await shows(ada, "#members", ["Ada (you)", "Grace"]);
     });
 
     await step("a closed tab is gone", async () => {
       await grace.close();
-      await shows(ada, "#members", ["Ada(you)"]);
+      await shows(ada, "#members", ["Ada (you)"]);
       await shows(ada, ".notice:last-child", ["Grace has left"]);
     });
   });
@@ -68,11 +68,11 @@ async function talk() {
 async function rooms() {
   await withPages(target, async (ada, grace) => {
     await step("one changes the room", async () => {
-      await shows(ada, "#members", ["Ada(you)", "Grace"]);
+      await shows(ada, "#members", ["Ada (you)", "Grace"]);
       await ada.click('#rooms [data-room="rust"]');
       await shows(ada, "#room", ["# rust"]);
-      await shows(ada, "#members", ["Ada(you)"]);
-      await shows(grace, "#members", ["Grace(you)"]);
+      await shows(ada, "#members", ["Ada (you)"]);
+      await shows(grace, "#members", ["Grace (you)"]);
       await shows(grace, ".notice:last-child", ["Ada has left"]);
       for (const page of [ada, grace]) await shows(page, "#rooms button", ["# lobby1", "# rust1", "# music", "# random"]);
     });
@@ -86,7 +86,7 @@ async function rooms() {
 
     await step("in one room again they do", async () => {
       await grace.click('#rooms [data-room="rust"]');
-      await shows(grace, "#members", ["Grace(you)", "Ada"]);
+      await shows(grace, "#members", ["Grace (you)", "Ada"]);
       await shows(grace, ".message .text", []);
       await say(ada, "welcome");
       await shows(grace, ".message .text", ["welcome"]);
@@ -137,8 +137,8 @@ async function restart() {
     await step("it is back, and so are they, in their room and with their names", async () => {
       await ada.type("#text", "written meanwhile");
       await startServer(new URL(url).port);
-      await shows(ada, "#members", ["Ada(you)", "Grace"]);
-      await shows(grace, "#members", ["Grace(you)", "Ada"]);
+      await shows(ada, "#members", ["Ada (you)", "Grace"]);
+      await shows(grace, "#members", ["Grace (you)", "Ada"]);
       for (const page of [ada, grace]) await shows(page, "#room", ["# music"]);
       await until(grace, "#log .notice", (texts) => texts.includes("You are back"));
     });

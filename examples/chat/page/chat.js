@@ -201,14 +201,16 @@ function scrollToEnd() {
 function showMembers() {
   const others = [...members].filter(([id]) => id !== socket.id).sort(([, a], [, b]) => a.localeCompare(b));
   const items = others.map(([, name]) => memberItem(name));
-  if (members.has(socket.id)) items.unshift(memberItem(name, element("span", { className: "you" }, "(you)")));
+  if (members.has(socket.id)) items.unshift(memberItem(name, element("span", { className: "you" }, " (you)")));
   at("members").replaceChildren(...items);
   at("members-title").textContent = `Online (${members.size})`;
 }
 
 function memberItem(name, ...more) {
   const item = element("li");
-  item.append(avatar(name), element("span", { className: "name" }, name), ...more);
+  const text = element("span", {}, name);
+  text.append(...more);
+  item.append(avatar(name), text);
   return item;
 }
 

@@ -28,11 +28,15 @@ async fn connected(socket: Socket, online: State<Online>) {
 async fn join(socket: Socket, online: State<Online>, Data(wish): Data<Join>, ack: Ack) {
     let (name, room) = match wish.check() {
         Ok(checked) => checked,
-        Err(problem) => return drop(ack.send(Err::<(), _>(problem))),
+        Err(problem) => {
+            ack.send(Err::<(), _>(problem));
+            return;
+        }
     };
     // What is emitted is in the outboxes when the call returns. Under one lock, then, all clients hear of comings and
     // goings in the order in which they happen here.
     let mut online = online.lock();
+    // Nobody would remove a client that has left by now.
     if !socket.is_connected() {
         return;
     }
