@@ -137,6 +137,8 @@ async function restart() {
     await step("it is back, and so are they, in their room and with their names", async () => {
       await ada.type("#text", "written meanwhile");
       await startServer(new URL(url).port);
+      // Only then is what they show not of before.
+      for (const page of [ada, grace]) await page.waitForSelector("#send:enabled");
       await shows(ada, "#members", ["Ada (you)", "Grace"]);
       await shows(grace, "#members", ["Grace (you)", "Ada"]);
       for (const page of [ada, grace]) await shows(page, "#room", ["# music"]);
