@@ -19,6 +19,7 @@ export function playground(http, lost) {
     socket.on("send-binary", () => socket.emit("binary", { bytes: Buffer.from([1, 2, 3]), list: ["a", Buffer.from([4])] }, Buffer.alloc(0)));
     socket.on("reply", (...args) => args.pop()(...args));
     socket.on("reply-late", (...args) => setTimeout(() => args.pop()(...args), 100));
+    socket.on("count", (...args) => args.pop()(args.length));
     socket.on("no-reply", () => {});
     socket.on("ask", (...args) => {
       socket.timeout(10_000).emit("question", ...args, (error, first, second) => socket.emit("answered", error === null, first, second));

@@ -3,7 +3,7 @@
 // Where the official client fares better with this project's server than with the official one, on purpose.
 import assert from "node:assert/strict";
 import { next } from "./lib.mjs";
-import { heard, join, manager, runCases } from "./playground-client.mjs";
+import { heard, join, manager, runCases, transports, url } from "./playground-client.mjs";
 
 await runCases({
   // The official server closes the connection, with all its namespaces.
@@ -40,5 +40,28 @@ await runCases({
     assert.equal(await other.emitWithAck("where"), "/chat");
     socket.disconnect();
     other.disconnect();
+  },
+  // The official server takes 10, and closes the connection at the eleventh.
+  "a hundred attachments": async () => {
+    const socket = await join();
+    const attachments = Array.from({ length: 100 }, (_, i) => Buffer.from([i]));
+    assert.equal(await socket.emitWithAck("count", ...attachments), 100);
+    const left = next(socket, "disconnect");
+    socket.emit("count", ...attachments, Buffer.from("one too many"));
+    assert.equal((await left)[0], "transport close");
+    socket.disconnect();
+  },
+  // The official server lets everybody in, or, with its option `cors`, leaves it to the browser, which asks for polling only.
+  "a page of another origin is refused": async () => {
+    const socket = manager({ extraHeaders: { origin: "https://evil.example" } }).socket("/");
+    const [error] = await next(socket, "connect_error", "connect");
+    if (transports.includes("polling")) assert.equal(error.description, 403);
+    else assert.match(error.description.message, /403/);
+    socket.disconnect();
+  },
+  "a page of the server's own origin is not": async () => {
+    const socket = await join("/", { extraHeaders: { origin: url } });
+    assert.equal(await socket.emitWithAck("reply", "welcome"), "welcome");
+    socket.disconnect();
   },
 });

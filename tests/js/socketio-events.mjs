@@ -160,6 +160,13 @@ await runCases({
     assert.deepEqual(await unanswered, ["operation has timed out"]);
     socket.disconnect();
   },
+  "the flag compress changes nothing": async () => {
+    const socket = await join();
+    const back = heard(socket, "echo");
+    socket.compress(false).emit("echo", "plain");
+    assert.deepEqual(await back, ["plain"]);
+    socket.disconnect();
+  },
   "catch-all listeners see every event": async () => {
     const socket = await join();
     const seen = new Promise((resolve) => socket.onAny((...args) => resolve(args)));

@@ -71,6 +71,7 @@ fn messages(io: &Server) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Reply(args)
         })
+        .on("count", async |args: Args| Reply(args.len()))
         .on("no-reply", async || {})
         .on("ask", async |socket: Socket, args: Args| {
             let answer = socket.emit_with_ack::<(Value, Value)>("question", args).await;
