@@ -1,5 +1,6 @@
 //! Why a request is refused, and what the peer is told.
 
+use bytes::Bytes;
 use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
@@ -83,6 +84,10 @@ impl Refusal {
     }
 
     pub(crate) fn response(&self) -> Response<Body> {
+        if let Self::Overlap = self {
+            // As from the official server: its client tells this case by the session's end.
+            return respond(StatusCode::BAD_REQUEST, "text/plain", Bytes::new());
+        }
         let (status, code, message) = self.parts();
         // A map would sort its keys; clients compare the text.
         let message = json!(message);

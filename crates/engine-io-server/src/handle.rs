@@ -12,7 +12,7 @@ use crate::handler::{Flow, Handler, Incoming, SessionHandler};
 use crate::server::Shared;
 use crate::server::deadlines::now;
 use crate::session::outbox::Outbox;
-use crate::session::{GetAnswer, Machine, Transport};
+use crate::session::{GetAnswer, Input, Machine, Transport, Verdict};
 use crate::sync::Mutex;
 use crate::{CloseReason, HandshakeRequest, SessionId};
 
@@ -43,6 +43,8 @@ pub(crate) struct Core {
     closed: Option<CloseReason>,
     /// The layer above has asked for a pause.
     is_paused: bool,
+    /// It has ended the pause that its handler is about to ask for: another thread was faster.
+    is_resumed_early: bool,
     /// The earliest time for which the timer knows this session.
     scheduled: Option<Instant>,
 }
@@ -201,9 +203,11 @@ impl Session {
         self.drive(|core| core.machine.abort(reason));
     }
 
-    /// Ends a [`Flow::Pause`]: messages are read again.
+    /// Ends a [`Flow::Pause`]: messages are read again. It may be called from another thread before the handler that
+    /// asks for the pause has returned.
     pub fn resume(&self) {
         self.drive_and_wake_websocket(|core| {
+            core.is_resumed_early = !core.is_paused;
             core.is_paused = false;
             core.machine.resume(now());
         });
@@ -222,6 +226,7 @@ impl Session {
             reason: None,
             closed: None,
             is_paused: false,
+            is_resumed_early: false,
             scheduled: None,
         };
         Self(Arc::new(Inner { id, request, shared, core: Mutex::new(core), handler: Mutex::new(None) }))
@@ -293,18 +298,28 @@ impl Session {
         });
     }
 
-    /// Hands one message up.
+    /// Takes note of a packet and says what to do with it.
+    pub(crate) fn receive(&self, input: Input, now: Instant) -> Verdict {
+        match input {
+            // The hot path: nothing can follow from it that `drive` looks after.
+            Input::Message => self.with_core(|core| {
+                core.is_resumed_early = false;
+                core.machine.handle_packet(input, now)
+            }),
+            _ => self.drive(|core| core.machine.handle_packet(input, now)),
+        }
+    }
+
+    /// Hands one message up, which was [received](Self::receive) just before.
     pub(crate) fn deliver(&self, message: Message, request: Option<&Parts>) -> Flow {
         let flow = match &mut *self.0.handler.lock() {
             Some(handler) => handler.on_message(Incoming::new(message, request)),
             None => Flow::Continue,
         };
-        if flow == Flow::Pause {
-            self.drive(|core| {
-                core.is_paused = true;
-                core.machine.pause(now());
-            });
-        }
+        let flow = match flow {
+            Flow::Pause => self.drive(|core| core.pause()),
+            Flow::Continue => Flow::Continue,
+        };
         self.deliver_close();
         flow
     }
@@ -367,8 +382,14 @@ impl Core {
         self.waiting.websocket = None;
     }
 
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is_paused
+    /// Pauses reading, unless the pause has been ended already.
+    fn pause(&mut self) -> Flow {
+        if std::mem::take(&mut self.is_resumed_early) {
+            return Flow::Continue;
+        }
+        self.is_paused = true;
+        self.machine.pause(now());
+        Flow::Pause
     }
 
     /// Who sends the outbox's messages, if it sleeps.

@@ -211,7 +211,6 @@ impl Engine {
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade = self.accept(parts, request).await?;
         let Some(on_upgrade) = on_upgrade else {
-            tracing::error!(target: "engine", "{}", Refusal::NoUpgrade);
             return Err(Refusal::NoUpgrade);
         };
         let response = upgrade.response();
@@ -297,8 +296,8 @@ impl Engine {
 
     pub(crate) fn open(&self, request: OpenRequest, transport: Transport) -> Session {
         let OpenRequest { id, request, .. } = request;
-        // Any byte of the id serves as jitter: it is random.
-        let jitter = id.as_str().bytes().last().unwrap_or_default();
+        // The id is random, so any mixture of its characters serves as jitter.
+        let jitter = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
         let machine = Machine::new(transport, Arc::clone(&self.0.shared.timing), jitter, now());
         let session = Session::new(id, request, machine, Arc::clone(&self.0.shared));
         session.open(&*self.0.handler);

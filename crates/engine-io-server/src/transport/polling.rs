@@ -12,7 +12,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use super::websocket::{input_of, open_packet};
+use super::unpack;
+use super::websocket::open_packet;
 use crate::body::respond;
 use crate::error::Refusal;
 use crate::handle::Core;
@@ -150,24 +151,22 @@ where
         if n_packets % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        let packet = match packet.and_then(|packet| packet.to_packet(&limits)) {
-            Ok(packet) => packet,
+        let (input, message) = match packet.and_then(|packet| unpack(packet, |text| text.into())) {
+            Ok(decoded) => decoded,
             Err(error) => {
                 tracing::debug!(target: "engine:polling", sid = %session.id(), %error, "not a payload");
                 running.failure = Some(CloseReason::ParseError);
                 return Err(Refusal::BadPayload);
             }
         };
-        let input = input_of(&packet);
         if input == Input::Close {
             // A client that leaves has a poll waiting, which is answered with a noop; this request may have overtaken
             // it on another connection.
             let poll = poll_fn(|cx| session.poll_get_waiting(cx));
             let _ = tokio::time::timeout(OVERTAKEN_BY, poll).await;
         }
-        let verdict = session.drive(|core| core.machine.handle_packet(input, now()));
-        match (verdict, packet) {
-            (Verdict::Deliver, engine_io_parser::Packet::Message(message)) => {
+        match (session.receive(input, now()), message) {
+            (Verdict::Deliver, Some(message)) => {
                 if session.deliver(message, Some(parts)) == Flow::Pause {
                     poll_fn(|cx| session.poll_resumed(Transport::Polling, cx)).await;
                 }

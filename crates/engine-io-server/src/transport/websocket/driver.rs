@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use engine_io_parser::{Limits, Message, MessageRef, PROBE, Packet, PacketRef, PacketType, Text};
+use engine_io_parser::{Limits, Message, PROBE, PacketRef, Text};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
@@ -17,6 +17,7 @@ use super::writer::Writer;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
 use crate::session::{Input, ProbeVerdict, Transport, Verdict};
+use crate::transport::unpack;
 use crate::{CloseReason, Session};
 
 /// Drives a WebSocket until it is closed, then ends.
@@ -54,6 +55,13 @@ enum Stage {
 
 /// The connection is to be closed with this code (none: a close frame without body).
 struct Goodbye(Option<CloseCode>);
+
+/// One turn of the connection's task.
+struct Turn {
+    now: Instant,
+    /// How many frames may still be handled in it.
+    budget: u32,
+}
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     pub(super) fn new(io: IO, session: Session, number: u32, limits: Limits, base64: bool) -> Self {
@@ -201,19 +209,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Reads what there is, up to a budget. Says whether anything came.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Goodbye> {
         let mut has_read = false;
-        let mut budget = FRAMES_PER_TURN;
+        let mut turn = Turn { now: now(), budget: FRAMES_PER_TURN };
         if !self.unread.is_empty() && self.may_read(cx) {
             has_read = true;
             let mut unread = std::mem::take(&mut self.unread);
-            self.look_at(&mut unread, &mut budget)?;
+            self.look_at(&mut unread, &mut turn)?;
         }
         let mut scratch = SCRATCH.take();
         scratch.resize(SCRATCH_BYTES, 0);
-        let read = self.read_into(&mut scratch, &mut budget, cx);
+        let read = self.read_into(&mut scratch, &mut turn, cx);
         SCRATCH.set(scratch);
         let has_read = has_read | read?;
-        if !self.unread.is_empty() && budget == 0 {
-            // The rest has to wait for the next turn, so that one busy peer does not keep the others waiting.
+        if !self.unread.is_empty() && self.may_read(cx) {
+            // Over the budget: the rest waits for the next turn, so that one busy peer does not keep others waiting.
             cx.waker().wake_by_ref();
         }
         Ok(has_read)
@@ -222,7 +230,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     fn read_into(
         &mut self,
         scratch: &mut [u8],
-        budget: &mut u32,
+        turn: &mut Turn,
         cx: &mut Context<'_>,
     ) -> Result<bool, Goodbye> {
         let mut has_read = false;
@@ -234,7 +242,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     has_read = true;
                     let n = buf.filled().len();
                     if let Some(input) = scratch.get_mut(..n) {
-                        self.look_at(input, budget)?;
+                        self.look_at(input, turn)?;
                     }
                     if n == SCRATCH_BYTES {
                         // There may be more, but others want their turn.
@@ -262,11 +270,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     /// Handles the frames in `input`; what is over the budget, or follows a pause, is kept for later.
-    fn look_at(&mut self, mut input: &mut [u8], budget: &mut u32) -> Result<(), Goodbye> {
+    fn look_at(&mut self, mut input: &mut [u8], turn: &mut Turn) -> Result<(), Goodbye> {
+        let mut flow = Flow::Continue;
         while !input.is_empty() {
-            let is_held =
-                matches!(self.stage, Stage::Switching) || self.session.with_core(|core| core.is_paused());
-            if *budget == 0 || is_held {
+            if turn.budget == 0 || flow == Flow::Pause {
                 self.unread = input.to_vec();
                 return Ok(());
             }
@@ -286,62 +293,57 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                     return Err(Goodbye(Some(error.close_code())));
                 }
             };
-            *budget -= 1;
-            self.handle(inbound)?;
+            turn.budget -= 1;
+            flow = self.handle(inbound, turn.now)?;
         }
         Ok(())
     }
 
-    fn handle(&mut self, inbound: Inbound<'_>) -> Result<(), Goodbye> {
+    /// Handles one frame; [`Flow::Pause`] says that nothing more may be looked at for now.
+    fn handle(&mut self, inbound: Inbound<'_>, now: Instant) -> Result<Flow, Goodbye> {
         if let Stage::Closing { peer_closed, .. } = &mut self.stage {
             // Only the peer's own close frame still matters.
             *peer_closed |= matches!(inbound, Inbound::Close(_));
-            return Ok(());
+            return Ok(Flow::Continue);
         }
         match inbound {
-            Inbound::Text(text) => self.handle_text(text),
+            Inbound::Text(text) => return self.handle_text(text, now),
             Inbound::Binary(bytes) => {
-                let message = match bytes {
-                    Cow::Borrowed(bytes) => bytes.to_vec(),
-                    Cow::Owned(bytes) => bytes,
-                };
-                self.handle_packet(Packet::Message(Message::Binary(message.into())))
+                let message = Message::Binary(bytes.into_owned().into());
+                return self.handle_packet(Input::Message, Some(message), now);
             }
-            Inbound::Ping(payload) => {
-                if self.n_pongs == MAX_PONGS || !self.control_rate.allows(now()) {
-                    return self.refuse_flood();
-                }
+            Inbound::Ping(payload) if self.n_pongs < MAX_PONGS && self.control_rate.allows(now) => {
                 self.n_pongs += 1;
                 write_frame(self.writer.control(), OpCode::Control(Control::Pong), &payload);
-                Ok(())
             }
-            Inbound::Pong if self.control_rate.allows(now()) => Ok(()),
-            Inbound::Pong => self.refuse_flood(),
+            Inbound::Pong if self.control_rate.allows(now) => {}
+            Inbound::Ping(_) | Inbound::Pong => return self.refuse_flood(),
             Inbound::Close(code) => {
                 self.lost(CloseReason::TransportClose);
                 self.say_goodbye(code.map(CloseCode::from));
                 if let Stage::Closing { peer_closed, .. } = &mut self.stage {
                     *peer_closed = true;
                 }
-                Ok(())
             }
         }
+        Ok(Flow::Continue)
     }
 
-    fn handle_text(&mut self, text: Cow<'_, str>) -> Result<(), Goodbye> {
-        let packet = match text {
+    fn handle_text(&mut self, text: Cow<'_, str>, now: Instant) -> Result<Flow, Goodbye> {
+        let limits = &self.limits;
+        let decoded = match text {
             // The hot path: a message is copied out of the read buffer once, exactly sized.
-            Cow::Borrowed(text) => match PacketRef::decode_text(text, &self.limits) {
-                Ok(PacketRef::Message(MessageRef::Text(text))) => {
-                    Ok(Packet::Message(Message::Text(text.into())))
-                }
-                Ok(packet) => packet.to_packet(&self.limits),
-                Err(error) => Err(error),
-            },
-            Cow::Owned(text) => Packet::decode(&Text::from(text), &self.limits),
+            Cow::Borrowed(text) => {
+                PacketRef::decode_text(text, limits).and_then(|packet| unpack(packet, |text| text.into()))
+            }
+            Cow::Owned(text) => {
+                let text = Text::from(text);
+                PacketRef::decode_text(&text, limits)
+                    .and_then(|packet| unpack(packet, |part| text.slice_ref(part)))
+            }
         };
-        match packet {
-            Ok(packet) => self.handle_packet(packet),
+        match decoded {
+            Ok((input, message)) => self.handle_packet(input, message, now),
             Err(error) => {
                 tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "not a packet");
                 if let Stage::Open = self.stage {
@@ -355,46 +357,44 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    fn handle_packet(&mut self, packet: Packet) -> Result<(), Goodbye> {
-        let input = input_of(&packet);
+    fn handle_packet(
+        &mut self,
+        input: Input,
+        message: Option<Message>,
+        now: Instant,
+    ) -> Result<Flow, Goodbye> {
         if !matches!(self.stage, Stage::Open) {
             return self.handle_probe_packet(input);
         }
-        let verdict = match input {
-            // Delivery is the hot path; of the machine it needs only a look.
-            Input::Message => self.session.with_core(|core| core.machine.handle_packet(input, now())),
-            _ => self.session.drive(|core| core.machine.handle_packet(input, now())),
-        };
-        match (verdict, packet) {
-            (Verdict::Deliver, Packet::Message(message)) => {
-                let _: Flow = self.session.deliver(message, None);
-                Ok(())
-            }
+        match (self.session.receive(input, now), message) {
+            (Verdict::Deliver, Some(message)) => Ok(self.session.deliver(message, None)),
             (Verdict::Stop, _) => Err(Goodbye(self.session.last_reason().and_then(close_code))),
-            (Verdict::Deliver | Verdict::Ignore, _) => Ok(()),
+            (Verdict::Deliver | Verdict::Ignore, _) => Ok(Flow::Continue),
         }
     }
 
-    fn handle_probe_packet(&mut self, input: Input) -> Result<(), Goodbye> {
+    fn handle_probe_packet(&mut self, input: Input) -> Result<Flow, Goodbye> {
         let number = self.number;
         match self.session.drive(|core| core.machine.handle_probe_packet(number, input)) {
             ProbeVerdict::Answer => {
-                let mut pong = String::from("3");
-                pong.push_str(PROBE);
+                let pong = ["3", PROBE].concat();
                 write_frame(self.writer.control(), OpCode::Data(Data::Text), pong.as_bytes());
             }
             ProbeVerdict::Upgraded => {
                 tracing::debug!(target: "engine:socket", sid = %self.session.id(), "upgraded to websocket");
                 self.stage = Stage::Open;
             }
-            ProbeVerdict::Wait => self.stage = Stage::Switching,
+            ProbeVerdict::Wait => {
+                self.stage = Stage::Switching;
+                return Ok(Flow::Pause);
+            }
             ProbeVerdict::Fail => return Err(Goodbye(None)),
         }
-        Ok(())
+        Ok(Flow::Continue)
     }
 
     /// More pings and pongs than any client needs, or more than this one reads the answers of.
-    fn refuse_flood(&self) -> Result<(), Goodbye> {
+    fn refuse_flood(&self) -> Result<Flow, Goodbye> {
         tracing::debug!(target: "engine:ws", sid = %self.session.id(), "flood of control frames");
         self.lost(CloseReason::RateLimited);
         Err(Goodbye(Some(CloseCode::Policy)))
@@ -429,32 +429,17 @@ impl<IO> Drop for Driver<IO> {
 /// Counts the control frames of a peer in windows of [`CONTROL_WINDOW`].
 #[derive(Debug, Default)]
 struct ControlRate {
-    since: Option<std::time::Instant>,
+    since: Option<Instant>,
     n_frames: u16,
 }
 
 impl ControlRate {
-    fn allows(&mut self, now: std::time::Instant) -> bool {
+    fn allows(&mut self, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= CONTROL_WINDOW) {
             (self.since, self.n_frames) = (Some(now), 0);
         }
         self.n_frames += 1;
         self.n_frames <= MAX_CONTROL_FRAMES
-    }
-}
-
-pub(crate) fn input_of(packet: &Packet) -> Input {
-    match packet {
-        Packet::Ping(data) if *data == PROBE => Input::Probe,
-        packet => match packet.packet_type() {
-            PacketType::Open => Input::Open,
-            PacketType::Close => Input::Close,
-            PacketType::Ping => Input::Ping,
-            PacketType::Pong => Input::Pong,
-            PacketType::Message => Input::Message,
-            PacketType::Upgrade => Input::Upgrade,
-            PacketType::Noop => Input::Noop,
-        },
     }
 }
 

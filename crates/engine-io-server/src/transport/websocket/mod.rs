@@ -5,6 +5,5 @@ mod frames;
 mod upgrade;
 mod writer;
 
-pub(crate) use self::driver::input_of;
 pub use self::upgrade::WebSocketUpgrade;
 pub(crate) use self::upgrade::{Handshaken, is_websocket_request, open_packet};
