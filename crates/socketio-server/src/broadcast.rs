@@ -1,5 +1,6 @@
 //! Whom an operation addresses.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -43,7 +44,7 @@ impl Broadcast {
     /// Addresses the sockets in these rooms too; without any room, all sockets are addressed.
     #[must_use]
     pub fn to(mut self, rooms: impl IntoRooms) -> Self {
-        self.options = self.options.to_all(rooms.into_rooms());
+        self.options = self.options.to_all(rooms.into_rooms().0);
         self
     }
 
@@ -56,7 +57,7 @@ impl Broadcast {
     /// Leaves out the sockets in these rooms. A socket's own room has the name of its id.
     #[must_use]
     pub fn except(mut self, rooms: impl IntoRooms) -> Self {
-        self.options = self.options.except_all(rooms.into_rooms());
+        self.options = self.options.except_all(rooms.into_rooms().0);
         self
     }
 
@@ -131,14 +132,27 @@ impl Broadcast {
 pub trait IntoRooms {
     /// The rooms.
     #[doc(hidden)]
-    fn into_rooms(self) -> SmallVec<[Room; 1]>;
+    fn into_rooms(self) -> RoomList;
+}
+
+/// Some rooms, most often one.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct RoomList(SmallVec<[Room; 1]>);
+
+impl Deref for RoomList {
+    type Target = [Room];
+
+    fn deref(&self) -> &[Room] {
+        &self.0
+    }
 }
 
 macro_rules! one_room {
     ($($type:ty),*) => {
         $(impl IntoRooms for $type {
-            fn into_rooms(self) -> SmallVec<[Room; 1]> {
-                SmallVec::from_buf([self.into()])
+            fn into_rooms(self) -> RoomList {
+                RoomList(SmallVec::from_buf([self.into()]))
             }
         })*
     };
@@ -147,14 +161,14 @@ macro_rules! one_room {
 one_room!(&str, String, &String, Room, &Room, socketio_adapter::SocketId, &socketio_adapter::SocketId);
 
 impl<R: Into<Room>, const N: usize> IntoRooms for [R; N] {
-    fn into_rooms(self) -> SmallVec<[Room; 1]> {
-        self.into_iter().map(Into::into).collect()
+    fn into_rooms(self) -> RoomList {
+        RoomList(self.into_iter().map(Into::into).collect())
     }
 }
 
 impl<R: Into<Room>> IntoRooms for Vec<R> {
-    fn into_rooms(self) -> SmallVec<[Room; 1]> {
-        self.into_iter().map(Into::into).collect()
+    fn into_rooms(self) -> RoomList {
+        RoomList(self.into_iter().map(Into::into).collect())
     }
 }
 
@@ -162,7 +176,7 @@ impl<'a, R> IntoRooms for &'a [R]
 where
     &'a R: Into<Room>,
 {
-    fn into_rooms(self) -> SmallVec<[Room; 1]> {
-        self.iter().map(Into::into).collect()
+    fn into_rooms(self) -> RoomList {
+        RoomList(self.iter().map(Into::into).collect())
     }
 }

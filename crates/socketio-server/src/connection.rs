@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::SystemTime;
 
 use engine_io_parser::SharedFrame;
@@ -57,11 +57,8 @@ pub trait Connection: Send + Sync + 'static {
     /// it returns `None`.
     fn queue_volatile(&self, frames: &[SharedFrame]) -> Option<Wake>;
 
-    /// Completes when the outbox has room again; frames are accepted without it, up to a limit.
-    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let _ = cx;
-        Poll::Ready(())
-    }
+    /// How many bytes wait to be written. An emit that is awaited waits while they are more than 1 MiB.
+    fn buffered_bytes(&self) -> usize;
 
     /// Closes the connection after what is queued was written, and has
     /// [`Receiver::on_close`](crate::engine::Receiver::on_close) called.

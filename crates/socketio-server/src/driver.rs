@@ -304,7 +304,6 @@ impl ClientInner {
         let packet = self.shared.parser.encode_connect_error(namespace, error.message(), error.data());
         match packet {
             Ok(packet) => drop(self.send(packet)),
-            // The data holds what has no form in JSON: the message alone must do.
             Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT_ERROR not encoded"),
         }
     }

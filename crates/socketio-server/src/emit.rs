@@ -5,12 +5,14 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use engine_io_parser::SharedFrame;
 use smallvec::SmallVec;
 use socketio_adapter::Receipt;
 use socketio_adapter::rooms::JoinError;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Socket;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
@@ -21,8 +23,9 @@ pub(crate) type Frames = SmallVec<[SharedFrame; 1]>;
 
 /// An event that was emitted: local outboxes have it already.
 ///
-/// Drop it, and that is that; an encoding error goes to the namespace's [`on_error`](crate::Namespace::on_error) hook.
-/// Await it to slow down with a slow client: it ends when the outbox has room again, or, for a broadcast, when all
+/// Drop it, and that is that; an encoding error goes to the namespace's [`on_error`](crate::Namespace::on_error) hook
+/// then, or to the log if it was a broadcast.
+/// Await it to slow down with a slow client: it ends when no more than 1 MiB waits in the outbox, or, for a broadcast, when all
 /// recipients were woken and the other nodes have been sent the event. It never waits for the slowest of many clients.
 ///
 /// A handler may return it.
@@ -93,7 +96,7 @@ impl IntoFuture for Emit {
     type IntoFuture = EmitFuture;
 
     fn into_future(self) -> EmitFuture {
-        EmitFuture(self)
+        EmitFuture { emit: self, pause: None }
     }
 }
 
@@ -110,13 +113,17 @@ impl fmt::Debug for Emit {
 /// Cancel safe: the event is sent already.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct EmitFuture(Emit);
+pub struct EmitFuture {
+    emit: Emit,
+    /// Runs while the outbox is too full.
+    pause: Option<Pin<Box<Sleep>>>,
+}
 
 impl Future for EmitFuture {
     type Output = Result<(), EmitError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let emit = &mut self.0;
+        let Self { emit, pause } = &mut *self;
         if emit.result.is_err() {
             return Poll::Ready(std::mem::replace(&mut emit.result, Ok(())));
         }
@@ -133,12 +140,23 @@ impl Future for EmitFuture {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        match &emit.origin {
-            Origin::Socket(socket) => socket.conn().poll_ready(cx).map(Ok),
-            Origin::Namespace(_) | Origin::Nothing => Poll::Ready(Ok(())),
+        let Origin::Socket(socket) = &emit.origin else { return Poll::Ready(Ok(())) };
+        while socket.is_connected() && socket.conn().buffered_bytes() > ROOMY_BYTES {
+            let pause = pause.get_or_insert_with(|| Box::pin(sleep(LOOK_AGAIN)));
+            if pause.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            pause.as_mut().reset(Instant::now() + LOOK_AGAIN);
         }
+        Poll::Ready(Ok(()))
     }
 }
+
+/// What may wait in an outbox without holding up whoever awaits an emit.
+const ROOMY_BYTES: usize = 1024 * 1024;
+
+/// A slow client needs tens of milliseconds for what it has to drain.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Rooms that were joined or left: done already on this node.
 ///

@@ -96,6 +96,10 @@ impl Connection for Session {
         self.queue_volatile(frames).map(Wake::from)
     }
 
+    fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes()
+    }
+
     fn close(&self, reason: DisconnectReason) {
         self.close(match reason {
             DisconnectReason::TransportError => CloseReason::TransportError,

@@ -109,17 +109,19 @@ pub enum JoinRoomError {
 /// A middleware refuses a client: what `connect_error` tells it.
 ///
 /// ```
-/// use serde_json::json;
+/// use serde::Serialize;
 /// use socketio_server::ConnectError;
 ///
+/// #[derive(Serialize)]
+/// struct Details { retry: bool }
+///
 /// let plain = ConnectError::new("not authorized");
-/// let detailed = ConnectError::new("not authorized").with_data(json!({ "retry": false }));
+/// let detailed = ConnectError::new("not authorized").with_data(Details { retry: false });
 /// # let _ = (plain, detailed);
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConnectError {
     message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<serde_json::Value>,
 }
 
@@ -130,9 +132,15 @@ impl ConnectError {
     }
 
     /// Adds more for the client, `error.data` there.
+    ///
+    /// Data that has no form in JSON is left out, and the log says so.
     #[must_use]
-    pub fn with_data(mut self, data: impl Into<serde_json::Value>) -> Self {
-        self.data = Some(data.into());
+    pub fn with_data(mut self, data: impl Serialize) -> Self {
+        self.data = serde_json::to_value(data)
+            .inspect_err(|error| {
+                tracing::error!(target: "socket.io:namespace", message = self.message, %error, "data left out of a refusal");
+            })
+            .ok();
         self
     }
 
@@ -142,9 +150,7 @@ impl ConnectError {
         &self.message
     }
 
-    /// The data.
-    #[must_use]
-    pub fn data(&self) -> Option<&serde_json::Value> {
+    pub(crate) fn data(&self) -> Option<&serde_json::Value> {
         self.data.as_ref()
     }
 }

@@ -395,6 +395,32 @@ async fn an_event_that_cannot_be_encoded_is_never_lost_silently() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_awaited_emit_waits_while_more_than_a_mebibyte_is_buffered() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    let buffered = &peer.connection.n_buffered;
+    buffered.store(1024 * 1024, Ordering::Relaxed);
+    socket.emit("e", 1).await.unwrap();
+    buffered.store(1024 * 1024 + 1, Ordering::Relaxed);
+    let emitted = socket.emit("e", 2);
+    let waiting = tokio::spawn(async move { emitted.await.map(|()| tokio::time::Instant::now()) });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!waiting.is_finished());
+    buffered.store(0, Ordering::Relaxed);
+    let drained_at = tokio::time::Instant::now();
+    assert!(waiting.await.unwrap().unwrap() - drained_at < Duration::from_millis(20));
+    assert_eq!(peer.take().len(), 2, "both were queued at once");
+
+    peer.connection.n_buffered.store(usize::MAX, Ordering::Relaxed);
+    let emitted = socket.emit("e", 3);
+    let waiting = tokio::spawn(async move { emitted.await });
+    settle().await;
+    peer.hang_up(DisconnectReason::TransportClose);
+    waiting.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn volatile_events_are_dropped_while_the_client_is_busy() {
     let io = server();
     let mut peer = Peer::join(&io);

@@ -3,13 +3,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 
 use socketio_adapter::rooms::{JoinError, RoomLimits};
 use socketio_adapter::{
     Adapter, AdapterFactory, BroadcastOptions, JsonArgs, LocalNode, Outgoing, Receipt, Room,
 };
 use socketio_server::{JoinRoomError, Server, Socket};
-use support::{Notes, Peer, build, server, settle};
+use support::{Notes, Peer, TestConnection, build, server, settle};
 
 const GOT: [&str; 1] = [r#"2["e"]"#];
 const NOTHING: [&str; 0] = [];
@@ -214,6 +216,42 @@ async fn a_broadcast_to_many_is_in_every_outbox_when_it_returns() {
     emitted.await.unwrap();
 }
 
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// On a runtime of one thread, waking thousands at once would hold up everybody else.
+#[tokio::test(start_paused = true)]
+async fn the_recipients_of_a_broadcast_are_woken_in_slices() {
+    let io = server();
+    let counter = Arc::new(Counter::default());
+    let writer = Waker::from(Arc::clone(&counter));
+    let peers: Vec<Peer> = (0..300)
+        .map(|_| {
+            let mut peer = Peer::open_with(&io, TestConnection::with_writer(writer.clone()));
+            peer.enter("/");
+            peer
+        })
+        .collect();
+    let n_woken = || counter.0.swap(0, Ordering::Relaxed);
+    assert_eq!(n_woken(), 300, "each for its welcome");
+    let emitted = io.emit("e", ());
+    assert_eq!(n_woken(), 0);
+    tokio::task::yield_now().await;
+    assert_eq!(n_woken(), 128);
+    emitted.await.expect("it was sent");
+    assert_eq!(n_woken(), 172);
+    io.to(io.sockets()[0].id()).emit("e", ());
+    assert_eq!(n_woken(), 1, "a few are woken at once");
+    drop(peers);
+}
+
 /// Notes which rooms it hears of; everything else is done on this node.
 struct Listening {
     node: Arc<dyn LocalNode>,
@@ -239,7 +277,7 @@ struct Factory(Notes, Arc<std::sync::Mutex<Option<Arc<dyn LocalNode>>>>);
 
 impl AdapterFactory for Factory {
     fn create(&self, node: Arc<dyn LocalNode>) -> Arc<dyn Adapter> {
-        *self.1.lock().unwrap() = Some(Arc::clone(&node));
+        *self.1.lock().expect("no test panics with it") = Some(Arc::clone(&node));
         Arc::new(Listening { node, notes: self.0.clone() })
     }
 }

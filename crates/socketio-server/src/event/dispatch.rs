@@ -25,7 +25,7 @@ use crate::Socket;
 use crate::connection::Flow;
 use crate::error::HandlerError;
 use crate::event::run::{Caught, Panicked};
-use crate::event::{Ack, Call, DisconnectContext, EventContext, EventHandler};
+use crate::event::{Ack, Call, DisconnectContext, EventContext};
 use crate::namespace::Table;
 use crate::socket::SocketInner;
 use crate::sync::Mutex;
@@ -202,17 +202,20 @@ fn start(socket: &Arc<SocketInner>, handlers: Handlers, event: Event) -> Handler
     if socket.shared().is_closing.load(Ordering::Acquire) {
         return handlers;
     }
-    let found: SmallVec<[&Arc<EventHandler>; 4]> = {
-        let tables = [Some(&handlers.shared.1), handlers.own.as_ref()].into_iter().flatten();
-        tables.filter_map(|table| table.events.get(&*name)).flatten().collect()
-    };
-    if found.is_empty() {
+    let tables = [Some(&handlers.shared.1), handlers.own.as_ref()];
+    let lists = tables.map(|table| table?.events.get(&*name)).into_iter().flatten();
+    let n_handlers: usize = lists.clone().map(SmallVec::len).sum();
+    if n_handlers == 0 {
         tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
     }
     let handle = Socket::from_inner(socket);
-    for (handler, ack) in found.iter().zip(Ack::for_handlers(&handle, id, found.len())) {
-        let context =
-            EventContext { socket: handle.clone(), name: name.clone(), args: args.clone(), ack: Some(ack) };
+    let mut acks = Ack::for_handlers(&handle, id, n_handlers);
+    // The last handler gets the arguments themselves.
+    let mut args = Some(args);
+    for (idx, handler) in lists.flatten().enumerate() {
+        let args = if idx + 1 == n_handlers { args.take() } else { args.clone() };
+        let Some(args) = args else { break };
+        let context = EventContext { socket: handle.clone(), name: name.clone(), args, ack: acks.next() };
         let mut future = Caught::new(|| handler(context));
         match future.poll_in_place() {
             Poll::Ready(result) => report(socket, &name, result),
@@ -227,7 +230,6 @@ fn start(socket: &Arc<SocketInner>, handlers: Handlers, event: Event) -> Handler
             }
         }
     }
-    drop(found);
     handlers
 }
 

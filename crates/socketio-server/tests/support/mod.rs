@@ -11,6 +11,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -28,6 +29,9 @@ pub struct Peer {
 pub struct TestConnection {
     sent: Mutex<Vec<Message>>,
     closed: Mutex<Option<DisconnectReason>>,
+    /// Told when the server lets what it has queued be written.
+    pub writer: Option<Waker>,
+    pub n_buffered: AtomicUsize,
     pub is_busy: AtomicBool,
     pub n_resumed: AtomicUsize,
     pub protocol_3: AtomicBool,
@@ -74,11 +78,15 @@ impl Connection for TestConnection {
             return Err(SendError::Closed);
         }
         self.sent.lock().unwrap().extend(frames.iter().map(SharedFrame::to_message));
-        Ok(Wake::none())
+        Ok(self.writer.clone().map_or(Wake::none(), Wake::from))
     }
 
     fn queue_volatile(&self, frames: &[SharedFrame]) -> Option<Wake> {
         if self.is_busy.load(Ordering::Relaxed) { None } else { self.queue(frames).ok() }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.n_buffered.load(Ordering::Relaxed)
     }
 
     fn close(&self, reason: DisconnectReason) {
@@ -91,6 +99,12 @@ impl Connection for TestConnection {
 
     fn is_open(&self) -> bool {
         self.closed.lock().unwrap().is_none()
+    }
+}
+
+impl TestConnection {
+    pub fn with_writer(writer: Waker) -> Self {
+        Self { writer: Some(writer), ..Self::default() }
     }
 }
 
