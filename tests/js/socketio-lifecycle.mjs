@@ -79,32 +79,6 @@ await runCases({
     const garbled = (socket) => socket.io.engine._onPacket({ type: "message", data: "nonsense" });
     await isBack(await ends(garbled, "parse error", "transport close"));
   },
-  "a payload over the limit": async () => {
-    const big = "x".repeat(2_000_001);
-    const socket = await join();
-    const left = next(socket, "disconnect");
-    const websocket = socket.io.engine.transport.name === "websocket";
-    socket.emit("echo", big);
-    const [reason, details] = await left;
-    if (websocket) {
-      assert.equal(reason, "transport close");
-      assert.equal(details.context.code, 1009);
-      assert.equal(details.context.reason, "");
-    } else {
-      assert.equal(reason, "transport error");
-      assert.equal(details.description, 413);
-      assert.equal(details.context.responseText, "");
-    }
-    socket.disconnect();
-  },
-  "binary over the limit": async () => {
-    const socket = await join();
-    const left = next(socket, "disconnect");
-    socket.emit("echo", Buffer.alloc(2_000_001));
-    const [reason] = await left;
-    assert.equal(reason, socket.io.engine.transport.name === "polling" ? "transport error" : "transport close");
-    socket.disconnect();
-  },
   "events that together are over the limit are sent in several payloads": async () => {
     const socket = await join();
     const inbox = new Inbox(socket, "echo");

@@ -71,6 +71,30 @@ fn check_sent_away(transport: &str) {
     }
 }
 
+#[test]
+#[ignore = "defect: the connection is closed with the rest of the body unread, and the reset overtakes the 413"]
+fn a_payload_over_the_limit_on_polling() {
+    check_limits("polling");
+}
+
+#[test]
+#[ignore = "defect: the connection is closed with the rest of the frame unread, and the reset overtakes the close frame"]
+fn a_payload_over_the_limit_on_websocket() {
+    check_limits("websocket");
+}
+
+#[test]
+#[ignore = "defect: as on websocket"]
+fn a_payload_over_the_limit_after_an_upgrade() {
+    check_limits("upgrade");
+}
+
+fn check_limits(transport: &str) {
+    for server in [reference("playground"), conformance("playground")] {
+        run_script("socketio-limits.mjs", &[&server.url(), transport]);
+    }
+}
+
 /// What one script leaves behind does not hinder the next.
 #[test]
 fn one_server_for_all_transports() {
