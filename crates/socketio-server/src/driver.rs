@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -36,6 +36,7 @@ pub struct Receiver {
     decoder: Decoder,
     /// Bytes of the packet whose attachments are awaited.
     n_bytes: usize,
+    awaits_attachments: bool,
     /// A violation has closed the connection: what still comes is ignored.
     has_failed: bool,
 }
@@ -45,7 +46,7 @@ impl Receiver {
         let shared = Arc::clone(server.shared());
         let decoder = shared.parser.decoder();
         let client = ClientInner::new(shared, connection);
-        Self { client, server, decoder, n_bytes: 0, has_failed: false }
+        Self { client, server, decoder, n_bytes: 0, awaits_attachments: false, has_failed: false }
     }
 
     /// A message has come in; messages are to be handed over in order, and never two at a time.
@@ -59,7 +60,9 @@ impl Receiver {
         match self.decoder.decode(message) {
             Ok(Some(packet)) => {
                 let n_bytes = std::mem::take(&mut self.n_bytes);
-                self.client.attachments_complete();
+                if std::mem::take(&mut self.awaits_attachments) {
+                    self.client.attachments_complete();
+                }
                 self.handle_packet(packet, n_bytes)
             }
             Ok(None) => {
@@ -109,7 +112,10 @@ impl Receiver {
     fn handle_pending(&mut self) {
         let Some(pending) = self.decoder.pending() else { return };
         match self.client.recipient(pending.namespace) {
-            Ok(_) => self.client.await_attachments(),
+            Ok(_) => {
+                self.awaits_attachments = true;
+                self.client.await_attachments();
+            }
             Err(violation) => self.fail(&violation),
         }
     }
@@ -119,6 +125,7 @@ impl Receiver {
         if self.client.shared.is_closing.load(Ordering::Acquire) {
             return Ok(Flow::Continue);
         }
+        self.client.check_tasks()?;
         let Some(namespace) = self.server.find(name) else {
             self.client.state.lock().namespaces.handle_unknown()?;
             let error = ConnectError::new("Invalid namespace");
@@ -158,6 +165,8 @@ pub(crate) struct ClientInner {
     runtime: Handle,
     state: Mutex<State>,
     park: Mutex<Park>,
+    /// Tasks of user code, also of sockets that have left.
+    n_tasks: AtomicUsize,
 }
 
 struct State {
@@ -189,9 +198,18 @@ impl ClientInner {
             runtime: Handle::current(),
             state: Mutex::new(state),
             park: Mutex::new(Park::default()),
+            n_tasks: AtomicUsize::new(0),
         });
         client.schedule(&mut client.state.lock());
         client
+    }
+
+    /// Handlers run on after their socket has left. Whoever leaves and comes back all the time must not get more of them
+    /// than the sockets of one connection can have at a time.
+    fn check_tasks(&self) -> Result<(), Violation> {
+        let config = &self.shared.config;
+        let max = config.max_running_handlers.saturating_mul(config.client.max_namespaces);
+        if self.n_tasks.load(Ordering::Relaxed) < max { Ok(()) } else { Err(Violation::TooManyTasks { max }) }
     }
 
     /// The joined socket that a packet for this namespace is for; `None` if it is to be dropped.
@@ -324,7 +342,7 @@ impl ClientInner {
     }
 
     /// Runs a future of this crate's: polled once in place, and spawned if it is pending.
-    fn run(&self, future: impl Future<Output = ()> + Send + 'static) {
+    fn run(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
         let mut future = Caught::new(|| Box::pin(future));
         match future.poll_in_place() {
             Poll::Ready(result) => log_panic(result),
@@ -332,8 +350,13 @@ impl ClientInner {
         }
     }
 
-    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.shared.tasks.spawn(&self.runtime, future);
+    /// Spawns a task of user code.
+    pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+        let task = Task::new(self);
+        self.shared.tasks.spawn(&self.runtime, async move {
+            let _task = task;
+            future.await;
+        });
     }
 
     /// An event waits that costs so much; returns whether that fills the park.
@@ -420,6 +443,22 @@ impl Timed for ClientInner {
 impl std::fmt::Debug for ClientInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientInner").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// Counts one task of a connection until it ends, however it does.
+struct Task(Arc<ClientInner>);
+
+impl Task {
+    fn new(client: &Arc<ClientInner>) -> Self {
+        client.n_tasks.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(client))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.n_tasks.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

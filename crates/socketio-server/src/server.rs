@@ -76,7 +76,8 @@ impl Server {
     /// From now on nobody joins, and no handler of an event starts. Handlers that are running may end, so that their
     /// acks still go out; then the sockets disconnect with the reason `server shutting down` (without a DISCONNECT
     /// packet: stock clients come back, to another server), the connections are closed, and disconnect handlers run.
-    /// Handlers that are still running at the deadline are aborted.
+    /// Handlers that are still running at the deadline are aborted, and the last second of it is kept for the connections:
+    /// what was sent before still goes out. A handler that awaits this waits for itself.
     ///
     /// # Cancel safety
     ///
@@ -84,8 +85,11 @@ impl Server {
     pub async fn shutdown(&self, deadline: Duration) {
         let shared = &self.0.shared;
         shared.is_closing.store(true, Ordering::Release);
-        let end = Instant::now().checked_add(deadline);
-        wait_until(end, shared.tasks.idle()).await;
+        let start = Instant::now();
+        let end = start.checked_add(deadline);
+        // Handlers that do not end must not use up the time in which connections are flushed and sockets leave.
+        let handlers_end = start.checked_add(deadline - FLUSH.min(deadline / 4));
+        wait_until(handlers_end, shared.tasks.idle()).await;
         let namespaces = self.0.all_namespaces();
         for socket in namespaces.iter().flat_map(Namespace::sockets) {
             socket.inner().left(DisconnectReason::ServerShuttingDown);
@@ -167,6 +171,9 @@ impl fmt::Debug for ServerInner {
         f.debug_struct("ServerInner").finish_non_exhaustive()
     }
 }
+
+/// What a shutdown keeps of its time for the end of the connections.
+const FLUSH: Duration = Duration::from_secs(1);
 
 async fn wait_until(end: Option<Instant>, done: impl Future<Output = ()>) {
     match end {

@@ -311,6 +311,29 @@ async fn a_client_that_gives_up_and_asks_again_gets_one_socket() {
     assert_eq!(io.n_sockets(), 1);
 }
 
+/// Handlers run to their end when their socket leaves: a client that comes and goes must not collect them.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_and_goes_gets_no_more_handlers_than_one_that_stays() {
+    let io = build(Server::builder().max_running_handlers(4).max_namespaces_per_connection(2));
+    io.on_connect(|| tokio::time::sleep(Duration::from_secs(60)));
+    let mut peer = Peer::open(&io);
+    for _ in 0..8 {
+        peer.send("0");
+        peer.send("1");
+    }
+    assert_eq!(peer.notice_close(), None);
+    peer.send("0");
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+
+    let mut patient = Peer::open(&io);
+    for _ in 0..20 {
+        patient.send("0");
+        patient.send("1");
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(patient.notice_close(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dropped_server_is_gone_with_its_sockets() {
     let io = server();

@@ -69,6 +69,8 @@ pub(crate) enum Violation {
     TooManyUnknown { max: u16 },
     #[error("more than {max} namespaces")]
     TooManyNamespaces { max: usize },
+    #[error("CONNECT while {max} handlers of the connection are running")]
+    TooManyTasks { max: usize },
     #[error("packet for a namespace that it never joined")]
     NeverJoined,
 }

@@ -271,6 +271,10 @@ async fn drain_if_idle(socket: &Arc<SocketInner>) {
                 return;
             }
             let Some(event) = state.parked.pop_front() else { return };
+            if state.parked.is_empty() {
+                // An idle socket keeps no room for what it once had parked.
+                state.parked = VecDeque::new();
+            }
             (state.begin(socket), event)
         };
         socket.client().unpark(event.cost);

@@ -76,7 +76,7 @@ impl Namespace {
         self
     }
 
-    /// Calls `handler` for each client that has left, once its connect handlers have ended.
+    /// Calls `handler` for each client that has left, once its connect handlers have ended or had their 30 s.
     ///
     /// It can take the [`DisconnectReason`](crate::DisconnectReason) and the [`Rooms`](crate::handler::Rooms) that the
     /// socket was in.

@@ -54,7 +54,11 @@ impl AckTable {
     /// ignored as by the official server: the answer may just be late.
     #[must_use]
     pub(crate) fn take(&mut self, id: u64) -> Option<Answered> {
-        self.waiting.remove(&id).map(Answered)
+        let answered = self.waiting.remove(&id);
+        if self.waiting.is_empty() && self.waiting.capacity() > MAX_KEPT {
+            self.waiting = HashMap::new();
+        }
+        answered.map(Answered)
     }
 
     /// The socket has left: nothing is waited for any more, now or later. Dropping the value tells those who wait.
@@ -72,6 +76,9 @@ impl AckTable {
         }
     }
 }
+
+/// How many places an empty table keeps.
+const MAX_KEPT: usize = 64;
 
 /// An answer that was waited for.
 #[derive(Debug)]
