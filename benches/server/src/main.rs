@@ -1,9 +1,15 @@
 //! The server that `sioload` (in `benches/load`, whose README lists what it must do) measures: default settings and
 //! handlers as a user would write them.
 //!
+//! ```sh
+//! cargo build --release -p load -p bench-server
+//! PORT=3000 taskset -c 0 target/release/bench-server &
+//! taskset -c 1 target/release/sioload echo --port 3000 --pid $! --conns 100
+//! ```
+//!
 //! | variable | |
 //! |---|---|
-//! | `PORT` | where it listens, on 127.0.0.1 |
+//! | `PORT` | where it listens, on 127.0.0.1; 0 takes a free port |
 //! | `RUNTIME` | `current_thread` (default) or `multi_thread` |
 //! | `WORKERS` | threads of `multi_thread`; default: one per CPU |
 //! | `LAZY` | `1`: arguments are passed on as they came, instead of being read into a tree and written from it |
@@ -33,7 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             socket.join(&room);
             Reply(room)
         });
-        io.serve(listener(port)?).await?;
+        let listener = listener(port)?;
+        println!("listening on http://{}", listener.local_addr()?);
+        io.serve(listener).await?;
         Ok(())
     })
 }
