@@ -44,6 +44,15 @@ await runCases({
     socket.disconnect();
   },
 
+  "binary as base64, on every transport": async () => {
+    const socket = await join("/", { forceBase64: true });
+    const back = heard(socket, "echo");
+    socket.emit("echo", Buffer.from([0, 255]), { nested: Buffer.alloc(70_000, 3) });
+    assert.deepEqual(await back, [Buffer.from([0, 255]), { nested: Buffer.alloc(70_000, 3) }]);
+    assert.deepEqual(await socket.emitWithAck("reply", Buffer.from("ack")), Buffer.from("ack"));
+    socket.disconnect();
+  },
+
   "an event named false": async () => {
     const socket = await join();
     const answer = heard(socket, "false");

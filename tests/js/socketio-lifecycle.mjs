@@ -48,6 +48,15 @@ await runCases({
   "the client leaves": async () => {
     await staysAway(await ends((socket) => socket.disconnect(), "io client disconnect", "client namespace disconnect"));
   },
+  "the client leaves before it has upgraded": async () => {
+    const socket = manager().socket("/");
+    await next(socket, "connect", "connect_error");
+    const { id } = socket;
+    const closed = next(socket.io.engine, "close");
+    socket.disconnect();
+    await closed;
+    assert.equal(await reasonOf(id), "client namespace disconnect");
+  },
   "the server has it leave, on a connection that stays": async () => {
     const on = manager();
     const chat = await join("/chat", { on });
@@ -88,6 +97,19 @@ await runCases({
     socket.disconnect();
   },
 
+  "the connection breaks while it upgrades": async () => {
+    for (let i = 0; i < 10; i++) {
+      const socket = manager().socket("/");
+      await next(socket, "connect", "connect_error");
+      const { id } = socket;
+      await pause(i);
+      const left = next(socket, "disconnect");
+      socket.emit("break-me");
+      await left;
+      await isBack({ socket, id });
+      assert.equal(await reasonOf(id), "forced close");
+    }
+  },
   "no coming back when the option says so": async () => {
     const ended = await ends((socket) => socket.emit("break-me"), "transport close", "forced close", { reconnection: false });
     await pause(100);
