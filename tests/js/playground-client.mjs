@@ -13,6 +13,7 @@ const [, , address, mode] = process.argv;
 
 export const url = address;
 export const transports = TRANSPORTS[mode];
+export const overPolling = mode === "polling";
 export const upgrades = mode === "upgrade";
 
 /** A manager of its own, so that no connection is shared by accident; it comes back quickly. */

@@ -3,7 +3,7 @@
 // How connections of the official client to the playground begin, break and come back.
 import assert from "node:assert/strict";
 import { Inbox, next, pause } from "./lib.mjs";
-import { heard, join, manager, runCases, upgrades } from "./playground-client.mjs";
+import { heard, join, manager, overPolling, runCases, upgrades } from "./playground-client.mjs";
 
 /** Asks as another client why that one has left, until the server knows. */
 async function reasonOf(id) {
@@ -72,6 +72,10 @@ await runCases({
   },
   "the client closes its connection": async () => {
     await isBack(await ends((socket) => socket.io.engine.close(), "forced close", "transport close"));
+  },
+  "the line is cut": async () => {
+    if (overPolling) return;
+    await isBack(await ends((socket) => socket.io.engine.transport.ws.terminate(), "transport close", "transport close"));
   },
   "the client does not answer a ping": async () => {
     const mute = (socket) => {
