@@ -1,4 +1,5 @@
 //! Which requests open a session, what they are answered, and why the others are refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 

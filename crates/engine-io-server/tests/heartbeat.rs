@@ -1,4 +1,5 @@
 //! Pings, pongs and what happens without them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 
@@ -95,11 +96,12 @@ async fn a_polling_client_that_never_comes_back_is_closed() {
 async fn an_unasked_pong_changes_nothing() {
     let mut server = Server::new(Config::default());
     let (mut socket, mut accepted) = server.websocket().await;
-    for _ in 0..8 {
+    // Jitter may bring the ping forward to 22.5 s, and a pong after that would be asked for.
+    for _ in 0..7 {
         sleep(secs(3)).await;
         socket.write(&Frame::text("3")).await;
     }
-    sleep(secs(1)).await;
+    sleep(secs(4)).await;
     assert_eq!(socket.try_text().await.as_deref(), Some("2"), "the ping comes as if nothing had been said");
     sleep(secs(20)).await;
     settle().await;
@@ -214,7 +216,6 @@ async fn the_deadline_stands_still_while_a_polling_session_is_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "defect: the jitter uses a third of its range"]
 async fn clients_that_connect_together_are_not_pinged_together() {
     let mut server = Server::new(Config::default());
     let mut polls = Vec::new();

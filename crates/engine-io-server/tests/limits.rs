@@ -1,4 +1,5 @@
 //! Sizes at their limit and one past it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Pages of other origins, on both transports and on every request.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 

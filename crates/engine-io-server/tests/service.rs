@@ -1,4 +1,5 @@
 //! The engine behind HTTP servers: its own listener, tower, axum, and HTTP/2.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 
@@ -410,6 +411,20 @@ async fn axum_serves_the_engine_beside_its_own_routes() {
         let foreign = test_support::http::send(address, RawRequest::get("/hello")).await;
         assert_eq!(foreign.status, if has_route { 200 } else { 404 });
     }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_tells_the_peers_address() {
+    let mut server = Server::echo(Config::default());
+    let router: Router = Router::new().layer(EngineLayer::new(server.engine.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    Polling::open(address, PATH).await;
+    let peer = server.accepted().await.session.request().remote_addr().unwrap();
+    assert!(peer.ip() == address.ip() && peer.port() != address.port());
 }
 
 /// Collects what is logged.

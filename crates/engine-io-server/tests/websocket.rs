@@ -1,4 +1,5 @@
 //! WebSocket sessions, frame by frame.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod common;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use engine_io_server::{CloseReason, Config, Flow, Message};
 use test_support::frames::{BINARY, CLOSE, CONTINUATION, Frame, PING, PONG, RawWebSocket, ServerFrame, TEXT};
 use test_support::polling::Handshake;
+use tokio::time::Instant;
 
 use self::common::{Event, Server, WEBSOCKET, settle, upgrade_request};
 
@@ -87,7 +89,6 @@ async fn packets_without_meaning_are_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "defect: an open packet of a client is read as a handshake"]
 async fn an_open_packet_of_a_client_is_ignored() {
     let mut server = Server::echo(Config::default());
     let (mut socket, _) = server.websocket().await;
@@ -265,6 +266,35 @@ async fn pings_without_end_of_a_peer_that_reads_no_pong_take_no_memory() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_than_a_hundred_control_frames_a_second_for_ten_seconds_are_a_flood() {
+    let mut server = Server::new(Config::default());
+    for (per_100_ms, opcode, is_flood) in [(10, PING, false), (12, PING, true), (12, PONG, true)] {
+        let (mut socket, mut accepted) = server.websocket().await;
+        let started = Instant::now();
+        let frames = Frame::new(opcode, []).to_bytes().repeat(per_100_ms);
+        for _ in 0..99 {
+            socket.write_bytes(&frames).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10));
+        if is_flood {
+            accepted.is_closed(CloseReason::RateLimited).await;
+        } else {
+            accepted.has_no_event();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_where_frames_should_be_ends_the_session() {
+    let mut server = Server::new(Config::default());
+    let (mut socket, mut accepted) = server.websocket().await;
+    socket.write_bytes(b"hello, this is a body\r\n").await;
+    socket.closes_with(Some(1002)).await;
+    accepted.is_closed(CloseReason::TransportError).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_paused_session_reads_nothing_more_and_loses_nothing() {
     let mut server = Server::with(Config::default(), |_, message| match message {
         Message::Text(text) if text == "pause" => Flow::Pause,
@@ -285,6 +315,22 @@ async fn a_paused_session_reads_nothing_more_and_loses_nothing() {
     accepted.has_no_event();
     accepted.session.resume();
     assert_eq!((accepted.text().await, accepted.text().await), ("c".into(), "d".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumption_that_overtakes_its_pause_is_not_lost() {
+    let mut server = Server::with(Config::default(), |session, _| {
+        // What a fast worker on another thread does.
+        session.resume();
+        Flow::Pause
+    });
+    let (mut socket, mut accepted) = server.websocket().await;
+    let (polling, mut polled) = server.polling().await;
+    polling.send("4a\x1e4b").await;
+    socket.write_bytes(&["4a", "4b"].map(|text| Frame::text(text).to_bytes()).concat()).await;
+    for accepted in [&mut accepted, &mut polled] {
+        assert_eq!((accepted.text().await, accepted.text().await), ("a".into(), "b".into()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

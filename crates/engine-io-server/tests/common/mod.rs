@@ -1,6 +1,7 @@
 //! What the tests of the engine share: an application that writes down what it is told, and clients in the same
 //! process, so that time can stand still.
 #![allow(dead_code, reason = "every test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 use std::fmt;
 use std::future::poll_fn;
