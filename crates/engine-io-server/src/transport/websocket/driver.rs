@@ -87,6 +87,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Awake, the task looks at everything before it sleeps: nobody need wake it, least of all it itself.
         self.session.with_core(|core| core.clear_websocket_waker());
         let has_read = self.read(cx).unwrap_or_else(|Goodbye(code)| {
             self.say_goodbye(code);
@@ -97,37 +98,48 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if let Stage::Closing { .. } = self.stage {
                 return self.poll_closing(cx);
             }
-            let is_due = self.session.with_core(|core| {
-                let is_due = core.machine.may_drain_websocket() && !core.outbox.is_empty();
-                if !is_due {
-                    core.set_websocket_waker(cx);
-                }
-                is_due
-            });
             // Woken by the outbox alone: others that run in this turn may have more for this peer, and all of it goes
             // out in one call.
-            if is_due && !has_read && !self.has_yielded && !self.writer.has_control() {
+            if !has_read && !self.has_yielded && !self.writer.has_control() && self.has_queued() {
                 self.has_yielded = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             self.has_yielded = false;
-            if self.writer.poll_write(&mut self.io, &self.session, cx)?.is_pending() {
-                let is_closed = self.session.with_core(|core| {
-                    core.set_websocket_waker(cx);
-                    core.machine.is_closed()
-                });
-                if is_closed {
-                    continue;
-                }
-                return Poll::Pending;
+            let is_blocked = self.writer.poll_write(&mut self.io, &self.session, cx)?.is_pending();
+            if !is_blocked {
+                self.n_pongs = 0;
             }
-            self.n_pongs = 0;
-            // With the outbox empty and the waker in place, whoever sends next wakes this task.
-            if !is_due && !self.has_news() {
+            if self.fall_asleep(is_blocked, cx) {
                 return Poll::Pending;
             }
         }
+    }
+
+    fn has_queued(&self) -> bool {
+        self.session.with_core(|core| core.machine.may_drain_websocket() && !core.outbox.is_empty())
+    }
+
+    /// Has the task woken by whoever sends or changes the session next, unless that has happened since it looked.
+    fn fall_asleep(&self, is_blocked: bool, cx: &Context<'_>) -> bool {
+        let number = self.number;
+        self.session.with_core(|core| {
+            let machine = &core.machine;
+            let has_news = match self.stage {
+                // While the peer takes nothing, only the end of the session is news.
+                Stage::Open if is_blocked => machine.is_closed(),
+                Stage::Open => {
+                    machine.has_news_for_websocket()
+                        || (machine.may_drain_websocket() && !core.outbox.is_empty())
+                }
+                Stage::Probing | Stage::Switching => machine.poll_probe(number) != ProbeVerdict::Wait,
+                Stage::Closing { .. } => true,
+            };
+            if !has_news {
+                core.set_websocket_waker(cx);
+            }
+            !has_news
+        })
     }
 
     /// Writes what is left, then waits for the peer to close too; both only for so long.
@@ -184,16 +196,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             let code = self.session.last_reason().and_then(close_code);
             self.say_goodbye(code);
         }
-    }
-
-    /// Whether the session's state changed while this task wrote.
-    fn has_news(&self) -> bool {
-        let number = self.number;
-        self.session.with_core(|core| match self.stage {
-            Stage::Open => core.machine.has_news_for_websocket(),
-            Stage::Probing | Stage::Switching => core.machine.poll_probe(number) != ProbeVerdict::Wait,
-            Stage::Closing { .. } => true,
-        })
     }
 
     /// From here on only the close frame goes out, and nothing that comes in counts.
