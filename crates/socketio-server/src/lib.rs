@@ -24,7 +24,7 @@ mod tasks;
 pub use broadcast::{Broadcast, IntoRooms};
 pub use builder::Builder;
 pub use connection::Client;
-pub use emit::{Emit, Joined};
+pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
 pub use engine_io_server::{Forbidden, Origins, Transport};
 pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, Reply, State};
@@ -34,8 +34,9 @@ pub use reason::DisconnectReason;
 pub use server::Server;
 pub use service::{ServerLayer, ServerLayered, ServerService};
 pub use socket::{AckFuture, Socket, SocketData, Volatile};
+pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
-pub use socketio_parser::Binary;
+pub use socketio_parser::{Args, Binary, Limits};
 
 /// What handlers take and return, for those who extend it.
 pub mod handler {
@@ -52,6 +53,3 @@ pub mod engine {
     pub use crate::connection::{Connection, Flow, SendError, Wake};
     pub use crate::driver::Receiver;
 }
-
-pub use emit::{EmitFuture, JoinedFuture};
-pub use socketio_parser::Args;

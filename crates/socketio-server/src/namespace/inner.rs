@@ -16,6 +16,7 @@ use tokio::sync::{OnceCell, oneshot};
 use crate::config::Shared;
 use crate::connection::Wake;
 use crate::error::{EmitError, HandlerError};
+use crate::event::ExtractError;
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::table::Table;
@@ -182,7 +183,12 @@ impl NamespaceInner {
     /// Hands an error to the hook and to the log.
     pub(crate) fn report(&self, socket: &Socket, event: &str, error: &HandlerError) {
         let cause = std::error::Error::source(error).map(tracing::field::display);
-        tracing::warn!(target: "socket.io:socket", sid = %socket.id(), namespace = self.name(), event = loggable(event), %error, cause, "handler");
+        // What the client sent is its fault, everything else is ours or the application's.
+        if let HandlerError::Extract(ExtractError::Args { .. } | ExtractError::Auth { .. }) = error {
+            tracing::debug!(target: "socket.io:socket", sid = %socket.id(), namespace = self.name(), event = loggable(event), %error, cause, "event dropped");
+        } else {
+            tracing::error!(target: "socket.io:socket", sid = %socket.id(), namespace = self.name(), event = loggable(event), %error, cause, "handler failed");
+        }
         let hook = self.table().on_error.clone();
         if let Some(hook) = hook
             && catch_unwind(AssertUnwindSafe(|| hook(socket, event, error))).is_err()
