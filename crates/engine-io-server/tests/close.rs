@@ -205,7 +205,6 @@ async fn a_client_that_does_not_answer_the_close_frame_is_waited_for_2_s() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "defect: a closing session whose write is blocked spins"]
 async fn a_client_that_neither_reads_nor_closes_does_not_keep_a_closed_websocket() {
     let mut server = Server::new(Config::default());
     for abort in [false, true] {

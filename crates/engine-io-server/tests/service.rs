@@ -480,7 +480,6 @@ async fn a_server_that_offers_no_upgrade_is_told_so_in_the_answer_and_in_the_log
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "defect: it is logged twice"]
 async fn a_server_that_offers_no_upgrade_is_logged_once_per_request() {
     for logged in without_upgrades().await {
         assert_eq!(logged.lines().count(), 1, "{logged}");

@@ -136,7 +136,6 @@ async fn a_websocket_that_reads_slowly_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "defect: a closing session whose write is blocked spins"]
 async fn a_websocket_that_does_not_read_is_cut_off() {
     let mut server = Server::new(Config::default());
     let (connection, task) = server.connect(1024);
