@@ -185,6 +185,16 @@ async fn nothing_is_sent_to_a_client_that_did_not_ask() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ack_that_is_dropped_is_not_sent() {
+    let io = server();
+    io.on("e", async |ack: Ack| drop(ack));
+    let mut peer = Peer::join(&io);
+    peer.send(r#"20["e"]"#);
+    settle().await;
+    assert_eq!(peer.take(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_several_handlers_the_first_to_answer_wins() {
     let io = server();
     io.on("e", async || {

@@ -4,19 +4,20 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use engine_io_parser::SharedFrame;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{Adapter, BroadcastOptions, Room};
+use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use crate::config::Shared;
 use crate::connection::Wake;
 use crate::error::{EmitError, HandlerError};
 use crate::event::ExtractError;
+use crate::event::run::Caught;
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::table::Table;
@@ -35,7 +36,8 @@ pub(crate) struct NamespaceInner {
     version: AtomicU64,
     local: Mutex<Local>,
     adapter: OnceLock<Arc<dyn Adapter>>,
-    initialized: OnceCell<()>,
+    is_init_started: AtomicBool,
+    is_initialized: watch::Sender<bool>,
     next_ack_id: AtomicU64,
 }
 
@@ -49,11 +51,15 @@ impl NamespaceInner {
             local: Mutex::new(Local::new(shared.config.rooms)),
             shared,
             adapter: OnceLock::new(),
-            initialized: OnceCell::new(),
+            is_init_started: AtomicBool::new(false),
+            is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
         });
         // Here, and not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
-        namespace.adapter();
+        // Outside of a runtime it has to wait for the first client.
+        if let Ok(runtime) = Handle::try_current() {
+            namespace.start_adapter(&runtime);
+        }
         namespace
     }
 
@@ -76,14 +82,36 @@ impl NamespaceInner {
         })
     }
 
-    /// Lets the adapter connect, once, before the first client joins.
+    /// Waits until the adapter has connected, for a limited time: this node can do without the others.
     pub(crate) async fn initialize(self: &Arc<Self>) {
-        let init = || async {
-            if let Err(error) = self.adapter().init().await {
-                tracing::error!(target: "socket.io:namespace", namespace = self.name(), %error, "adapter not connected: this node is on its own");
-            }
-        };
-        self.initialized.get_or_init(init).await;
+        if *self.is_initialized.borrow() {
+            return;
+        }
+        self.start_adapter(&Handle::current());
+        let mut is_initialized = self.is_initialized.subscribe();
+        let connected = is_initialized.wait_for(|is_initialized| *is_initialized);
+        if tokio::time::timeout(DEFAULT_REQUEST_TIMEOUT, connected).await.is_err() {
+            tracing::warn!(target: "socket.io:namespace", namespace = self.name(), "a client joins before the adapter has connected");
+        }
+    }
+
+    /// Lets the adapter connect, once.
+    fn start_adapter(self: &Arc<Self>, runtime: &Handle) {
+        if self.is_init_started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let namespace = Arc::clone(self);
+        let mut init = Caught::new(|| {
+            Box::pin(async move {
+                if let Err(error) = namespace.adapter().init().await {
+                    tracing::error!(target: "socket.io:namespace", namespace = namespace.name(), %error, "adapter not connected: this node is on its own");
+                }
+                namespace.is_initialized.send_replace(true);
+            })
+        });
+        if init.poll_in_place().is_pending() {
+            self.shared.tasks.spawn(runtime, async move { drop(init.await) });
+        }
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {

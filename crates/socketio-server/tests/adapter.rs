@@ -1,0 +1,92 @@
+//! What adapters may expect of a server.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use socketio_adapter::{Adapter, AdapterError, AdapterErrorKind, LocalNode};
+use socketio_server::Server;
+use support::{Notes, Peer, build, settle};
+
+/// Needs some time to connect.
+struct Slow {
+    node: Arc<dyn LocalNode>,
+    notes: Notes,
+    time: Option<Duration>,
+}
+
+#[async_trait]
+impl Adapter for Slow {
+    fn node(&self) -> &dyn LocalNode {
+        &*self.node
+    }
+
+    async fn init(&self) -> Result<(), AdapterError> {
+        self.notes.add(format!("init of {}", self.node.namespace()));
+        match self.time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+        Err(AdapterErrorKind::LinkDown.into())
+    }
+
+    async fn close(&self) -> Result<(), AdapterError> {
+        self.notes.add(format!("close of {}", self.node.namespace()));
+        Ok(())
+    }
+}
+
+fn server(notes: &Notes, time: Option<Duration>) -> Server {
+    let notes = notes.clone();
+    build(Server::builder().adapter(move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> {
+        Arc::new(Slow { node, notes: notes.clone(), time })
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_connects_with_its_namespace_and_clients_wait_for_it() {
+    let notes = Notes::default();
+    let io = server(&notes, Some(Duration::from_secs(1)));
+    let _ = io.of("/chat");
+    assert_eq!(notes.take(), ["init of /", "init of /chat"]);
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    settle().await;
+    assert_eq!(peer.take(), Vec::<String>::new());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(peer.take().len(), 1, "an error is logged, and this node goes on alone");
+    Peer::join(&io);
+    assert_eq!(notes.take(), Vec::<String>::new());
+    io.shutdown(Duration::from_secs(1)).await;
+    assert_eq!(notes.take(), ["close of /", "close of /chat"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_never_connects_holds_clients_up_for_five_seconds() {
+    let io = server(&Notes::default(), None);
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    tokio::time::sleep(Duration::from_millis(4900)).await;
+    assert_eq!(peer.take(), Vec::<String>::new());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(peer.take().len(), 1);
+}
+
+#[test]
+fn outside_of_a_runtime_it_connects_with_the_first_client() {
+    let notes = Notes::default();
+    let io = server(&notes, Some(Duration::from_millis(1)));
+    assert_eq!(notes.take(), Vec::<String>::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async {
+        let mut peers = [Peer::open(&io), Peer::open(&io)];
+        for peer in &mut peers {
+            peer.send("0");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(notes.take(), ["init of /"]);
+        assert_eq!(io.n_sockets(), 2);
+    });
+}
