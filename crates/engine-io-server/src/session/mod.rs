@@ -172,7 +172,7 @@ pub(crate) enum GetAnswer {
         ping: bool,
     },
     Noop,
-    /// What is queued, then the close packet once nothing is left; `noop` puts a noop before it.
+    /// The close packet, which ends the session; `noop` puts a noop before it.
     Last {
         noop: bool,
     },
@@ -256,23 +256,30 @@ impl Machine {
             State::Polling(_) if has_queued || self.ping_due => GetAnswer::Packets { ping: self.ping_due },
             State::Polling(Polling { get: Some(Get { noop: Some(NoopDue::Now) }), .. }) => GetAnswer::Noop,
             State::Polling(_) => GetAnswer::Wait,
-            State::Closing(Closing { way: Way::Polling { noop, .. }, .. }) => {
-                GetAnswer::Last { noop: *noop && !has_queued }
+            // A client acts on the close packet before it has handed up the messages of the same payload, so that it
+            // would take a DISCONNECT for a broken connection: the next GET gets it.
+            State::Closing(Closing { way: Way::Polling { .. }, .. }) if has_queued => {
+                GetAnswer::Packets { ping: false }
             }
+            State::Closing(Closing { way: Way::Polling { noop, .. }, .. }) => GetAnswer::Last { noop: *noop },
             State::Closed { answer: LastAnswer::Noop } => GetAnswer::Noop,
             State::Closed { answer: LastAnswer::Close } => GetAnswer::Close,
         }
     }
 
-    /// The waiting GET was answered; `drained` says that nothing is left in the outbox.
-    pub(crate) fn handle_get_answered(&mut self, drained: bool) {
+    /// The waiting GET was answered so.
+    pub(crate) fn handle_get_answered(&mut self, answer: GetAnswer) {
         match &mut self.state {
             State::Polling(polling) => {
                 polling.get = None;
                 self.ping_due = false;
             }
-            State::Closing(Closing { way: Way::Polling { .. }, .. }) if drained => self.end(),
-            State::Closing(Closing { way: Way::Polling { get, .. }, .. }) => *get = false,
+            State::Closing(Closing { way: Way::Polling { get, .. }, .. }) => {
+                *get = false;
+                if let GetAnswer::Last { .. } = answer {
+                    self.end();
+                }
+            }
             State::WebSocket | State::Closing(_) | State::Closed { .. } => {}
         }
     }

@@ -277,7 +277,8 @@ impl Sim {
         }
         if self.server.get {
             let Server { machine, outbox, .. } = &mut self.server;
-            let answer = match machine.poll_get(!outbox.is_empty()) {
+            let answer = machine.poll_get(!outbox.is_empty());
+            let packets = match answer {
                 GetAnswer::Wait => return,
                 GetAnswer::Noop => Some(vec![Packet::Noop]),
                 GetAnswer::Close | GetAnswer::Last { .. } => Some(vec![Packet::Close]),
@@ -288,9 +289,9 @@ impl Sim {
                     Some(packets)
                 }
             };
-            machine.handle_get_answered(true);
+            machine.handle_get_answered(answer);
             self.server.get = false;
-            self.send(Arrival::GetAnswer(answer));
+            self.send(Arrival::GetAnswer(packets));
         }
         if self.server.machine.may_drain_websocket() {
             if self.server.machine.poll_ping() {

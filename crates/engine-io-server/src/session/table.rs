@@ -14,8 +14,8 @@ type Act = fn(&mut Machine, Instant) -> String;
 
 const INPUTS: [(&str, Act); 24] = [
     ("GET arrives", |m, now| result(m.handle_get(now))),
-    ("GET answered", |m, _| silent(|| m.handle_get_answered(false))),
-    ("GET answered, drained", |m, _| silent(|| m.handle_get_answered(true))),
+    ("GET answered", |m, _| silent(|| m.handle_get_answered(GetAnswer::Packets { ping: false }))),
+    ("GET answered, finally", |m, _| silent(|| m.handle_get_answered(GetAnswer::Last { noop: false }))),
     ("GET aborted", |m, _| silent(|| m.handle_get_aborted())),
     ("POST arrives", |m, _| result(m.handle_post())),
     ("POST done", |m, _| silent(|| m.handle_post_done())),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -57,49 +57,39 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     Ok(payload(body))
 }
 
-/// What a GET is answered; the outbox is emptied as far as `max` bytes go.
+/// What a GET is answered; of messages as many as go into `max` bytes.
 fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Bytes {
+    let body = match answer {
+        GetAnswer::Packets { ping } => packets(core, ping, max),
+        GetAnswer::Noop => Bytes::from_static(b"6"),
+        GetAnswer::Last { noop: true } => Bytes::from_static(b"6\x1e1"),
+        GetAnswer::Last { noop: false } | GetAnswer::Close => Bytes::from_static(b"1"),
+        GetAnswer::Wait | GetAnswer::Refused(_) => Bytes::new(),
+    };
+    core.machine.handle_get_answered(answer);
+    body
+}
+
+fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
     let mut payload = PayloadEncoder::new(Vec::new(), max);
-    // A single short packet always fits an empty payload, and one after a noop fits any sensible budget.
-    let push = |payload: &mut PayloadEncoder<Vec<u8>>, packet: PacketRef<'_>| payload.push(&packet).is_ok();
-    match answer {
-        GetAnswer::Noop => {
-            push(&mut payload, PacketRef::Noop);
-        }
-        GetAnswer::Packets { ping: true } => {
-            push(&mut payload, PacketRef::Ping(""));
-        }
-        GetAnswer::Last { noop: true } => {
-            push(&mut payload, PacketRef::Noop);
-        }
-        GetAnswer::Close => {
-            push(&mut payload, PacketRef::Close);
-        }
-        GetAnswer::Wait
-        | GetAnswer::Packets { ping: false }
-        | GetAnswer::Last { noop: false }
-        | GetAnswer::Refused(_) => {}
+    if ping {
+        let pushed = payload.push(&PacketRef::Ping(""));
+        debug_assert!(pushed.is_ok(), "the first packet always fits");
     }
-    if let GetAnswer::Packets { .. } | GetAnswer::Last { .. } = answer {
-        while let Some(frame) = core.outbox.front() {
-            match payload.push_frame(frame) {
-                Ok(()) => {}
-                Err(EncodeError::PayloadFull { .. }) => break,
-                Err(error) => {
-                    tracing::error!(target: "engine:polling", %error, "a frame that no payload can carry; session closed");
-                    core.machine.abort(CloseReason::ForcedClose);
-                    break;
-                }
-            }
-            if let Some(frame) = core.outbox.pop() {
-                core.outbox.written(cost(&frame), now());
+    while let Some(frame) = core.outbox.front() {
+        match payload.push_frame(frame) {
+            Ok(()) => {}
+            Err(EncodeError::PayloadFull { .. }) => break,
+            Err(error) => {
+                tracing::error!(target: "engine:polling", %error, "a frame that no payload can carry; session closed");
+                core.machine.abort(CloseReason::ForcedClose);
+                return Bytes::from_static(b"1");
             }
         }
+        if let Some(frame) = core.outbox.pop() {
+            core.outbox.written(cost(&frame), now());
+        }
     }
-    let is_last = matches!(answer, GetAnswer::Last { .. })
-        && core.outbox.is_empty()
-        && push(&mut payload, PacketRef::Close);
-    core.machine.handle_get_answered(is_last);
     payload.into_inner().into()
 }
 
@@ -209,21 +199,33 @@ where
 {
     let announced =
         parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|announced| announced > max as u64) {
-        return Err(BodyError::TooLarge);
-    }
+    let mut is_too_large = announced.is_some_and(|announced| announced > max as u64);
     let mut body = pin!(body);
     let mut whole = Whole::Nothing;
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    while !is_too_large && let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
         let Ok(mut data) = frame.into_data() else { continue };
-        let piece = data.copy_to_bytes(data.remaining());
-        if whole.len() + piece.len() > max {
-            return Err(BodyError::TooLarge);
+        is_too_large = whole.len() + data.remaining() > max;
+        if !is_too_large {
+            whole = whole.with(data.copy_to_bytes(data.remaining()));
         }
-        whole = whole.with(piece);
+    }
+    if is_too_large {
+        // A client that is answered while it still writes sees a broken connection instead of the answer.
+        let _ = tokio::time::timeout(DISCARD_FOR, discard(body, max.saturating_mul(DISCARD_TIMES))).await;
+        return Err(BodyError::TooLarge);
     }
     Ok(whole.into_bytes())
+}
+
+/// Reads a body to its end and throws it away, at most `max` bytes of it.
+async fn discard<B: http_body::Body>(mut body: Pin<&mut B>, max: usize) {
+    let mut n_bytes = 0;
+    while n_bytes < max
+        && let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await
+    {
+        n_bytes += frame.data_ref().map_or(0, Buf::remaining);
+    }
 }
 
 /// Most bodies come in one piece, which is then used as it is.
@@ -278,6 +280,9 @@ fn refusal(error: RequestError) -> Refusal {
     }
 }
 
+/// How much of a body that is too large is still read, in multiples of the limit, and for how long.
+const DISCARD_TIMES: usize = 10;
+const DISCARD_FOR: Duration = Duration::from_secs(2);
 /// How long a poll may take longer than a POST that was sent after it.
 const OVERTAKEN_BY: Duration = Duration::from_millis(20);
 /// How many packets of one body are handled before others get their turn.

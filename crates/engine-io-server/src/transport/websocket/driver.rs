@@ -50,7 +50,7 @@ enum Stage {
     /// Is the session's transport.
     Open,
     /// Says goodbye: writes what is left, then waits for the peer to close.
-    Closing { linger: Option<Pin<Box<Sleep>>>, peer_closed: bool },
+    Closing { linger: Option<Pin<Box<Sleep>>>, peer_closed: bool, has_shut_down: bool },
 }
 
 /// The connection is to be closed with this code (none: a close frame without body).
@@ -155,13 +155,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
-        // What still comes in is read, or the kernel would answer it with a reset that overtakes our close frame; a
-        // frame that breaks the rules ends the wait.
-        let is_broken = self.read(cx).is_err();
-        if !is_broken && matches!(self.stage, Stage::Closing { peer_closed: false, .. }) {
-            return Poll::Pending;
+        // What still comes in is read, or the kernel would answer it with a reset that overtakes our close frame. Nothing
+        // in it can say goodbye twice.
+        let _ = self.read(cx);
+        let Stage::Closing { peer_closed, has_shut_down, .. } = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
+        // A peer whose frames cannot be told apart any more cannot answer with a close frame: it is told the end of the
+        // stream instead, and does the same.
+        if *peer_closed || (self.reader.is_broken() && !*has_shut_down) {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            *has_shut_down = true;
         }
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        if *peer_closed { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Does what the session's state asks of its WebSocket.
@@ -205,7 +211,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         write_close(self.writer.control(), code);
         self.unread = Vec::new();
-        self.stage = Stage::Closing { linger: None, peer_closed: false };
+        self.stage = Stage::Closing { linger: None, peer_closed: false, has_shut_down: false };
     }
 
     /// Reads what there is, up to a budget. Says whether anything came.
@@ -254,7 +260,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 }
                 Poll::Ready(Ok(()) | Err(_)) => {
                     self.lost(CloseReason::TransportClose);
-                    self.stage = Stage::Closing { linger: None, peer_closed: true };
+                    self.stage = Stage::Closing { linger: None, peer_closed: true, has_shut_down: false };
                     return Ok(true);
                 }
             }

@@ -21,6 +21,8 @@ pub(super) struct FrameReader {
     partial: Option<Partial>,
     /// A message whose last fragment has not arrived.
     fragments: Option<Fragments>,
+    /// The peer broke the rules: where its next frame starts is not known.
+    is_broken: bool,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl FrameError {
 
 impl FrameReader {
     pub(super) fn new(max_message_bytes: usize) -> Self {
-        Self { max_message_bytes, header: Vec::new(), partial: None, fragments: None }
+        Self { max_message_bytes, header: Vec::new(), partial: None, fragments: None, is_broken: false }
     }
 
     /// Takes the next message from the front of `input`, which is unmasked in place; `None` needs more bytes and has
@@ -93,13 +95,24 @@ impl FrameReader {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] if the peer breaks the rules; the connection is then to be closed and this reader not used again.
+    /// [`FrameError`] if the peer breaks the rules; the connection is then to be closed, and all that still comes in is
+    /// thrown away.
     pub(super) fn next<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Inbound<'a>>, FrameError> {
+        if self.is_broken {
+            *input = &mut [];
+            return Ok(None);
+        }
+        self.next_message(input).inspect_err(|_| self.is_broken = true)
+    }
+
+    /// Whether the peer has broken the rules.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    fn next_message<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Inbound<'a>>, FrameError> {
         loop {
-            let (header, payload) = match self.next_frame(input)? {
-                Some(frame) => frame,
-                None => return Ok(None),
-            };
+            let Some((header, payload)) = self.next_frame(input)? else { return Ok(None) };
             if let Some(inbound) = self.assemble(&header, payload)? {
                 return Ok(Some(inbound));
             }
@@ -427,6 +440,16 @@ mod tests {
     fn a_giant_length_is_refused_by_its_header_alone() {
         let header = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4];
         check(&header, &Err(FrameError::TooLarge { size: i64::MAX as u64, max: 1000 }));
+    }
+
+    #[test]
+    fn what_follows_a_broken_rule_is_thrown_away() {
+        let mut reader = FrameReader::new(10);
+        let mut bytes = [frame(0x82, &[0; 11]), frame(0x81, b"4x")].concat();
+        let mut input = &mut bytes[..];
+        assert_eq!(reader.next(&mut input), Err(FrameError::TooLarge { size: 11, max: 10 }));
+        assert_eq!(reader.next(&mut input), Ok(None));
+        assert!(input.is_empty() && reader.is_broken());
     }
 
     #[test]
