@@ -323,7 +323,8 @@ async fn a_close_during_the_probe_closes_the_websocket() {
     accepted.session.close(CloseReason::ForcedClose);
     accepted.is_closed_already(CloseReason::ForcedClose);
     socket.closes_with(None).await;
-    assert_eq!(polling.poll().await, "4last words\x1e1");
+    assert_eq!(polling.poll().await, "4last words");
+    assert_eq!(polling.poll().await, "6\x1e1");
     polling.is_gone().await;
 }
 
