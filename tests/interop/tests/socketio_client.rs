@@ -50,7 +50,6 @@ fn the_scripts_notice_a_lost_event() {
 }
 
 #[test]
-#[ignore = "defect: on polling the DISCONNECT and the close share a payload, and the client heeds the close alone"]
 fn a_client_on_polling_that_is_sent_away_stays_away() {
     check_sent_away("polling");
 }
@@ -72,19 +71,16 @@ fn check_sent_away(transport: &str) {
 }
 
 #[test]
-#[ignore = "defect: the connection is closed with the rest of the body unread, and the reset overtakes the 413"]
 fn a_payload_over_the_limit_on_polling() {
     check_limits("polling");
 }
 
 #[test]
-#[ignore = "defect: the connection is closed with the rest of the frame unread, and the reset overtakes the close frame"]
 fn a_payload_over_the_limit_on_websocket() {
     check_limits("websocket");
 }
 
 #[test]
-#[ignore = "defect: as on websocket"]
 fn a_payload_over_the_limit_after_an_upgrade() {
     check_limits("upgrade");
 }
