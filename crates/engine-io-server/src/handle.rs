@@ -1,6 +1,7 @@
 //! A session as the layer above and the transports see it: the machine, the outbox and who waits for them.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use http::request::Parts;
 use crate::handler::{Flow, Handler, Incoming, SessionHandler};
 use crate::server::Shared;
 use crate::server::deadlines::now;
-use crate::session::outbox::Outbox;
+use crate::session::outbox::{Outbox, SOFT_BYTES};
 use crate::session::{GetAnswer, Input, Machine, Transport, Verdict};
 use crate::sync::Mutex;
 use crate::{CloseReason, HandshakeRequest, SessionId};
@@ -55,6 +56,8 @@ struct Waiting {
     get: Option<Waker>,
     post: Option<Waker>,
     websocket: Option<Waker>,
+    /// Those who wait for room in the outbox.
+    room: Vec<Waker>,
 }
 
 /// The sending end of a message is closed.
@@ -193,6 +196,28 @@ impl Session {
         (is_ready && core.outbox.push(frames).is_ok()).then(|| core.take_writer())
     }
 
+    /// Waits until no more than 1 MiB is buffered, or the session is closed: the pace at which a client that takes its
+    /// messages slowly can be sent many.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again.
+    pub async fn writable(&self) {
+        poll_fn(|cx| self.poll_writable(cx)).await;
+    }
+
+    /// As [`writable`](Self::writable), for code that polls.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut core = self.0.core.lock();
+        if !core.machine.is_open() || core.outbox.bytes() <= SOFT_BYTES {
+            return Poll::Ready(());
+        }
+        if !core.waiting.room.iter().any(|waiting| waiting.will_wake(cx.waker())) {
+            core.waiting.room.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Closes the session. The handler is told at once; what was sent before still goes out.
     pub fn close(&self, reason: CloseReason) {
         self.drive(|core| core.machine.close(reason, now()));
@@ -257,7 +282,7 @@ impl Session {
         if after.is_gone {
             self.0.shared.registry.remove(&self.0.id);
         }
-        after.wake.into_iter().flatten().for_each(Waker::wake);
+        after.wake.into_iter().flatten().chain(after.room).for_each(Waker::wake);
         if let Some(reason) = after.closed {
             tracing::debug!(target: "engine:socket", sid = %self.id(), %reason, "session closed");
             self.deliver_close();
@@ -284,6 +309,15 @@ impl Session {
     /// Why the session was closed, if it was.
     pub(crate) fn last_reason(&self) -> Option<CloseReason> {
         self.0.core.lock().reason
+    }
+
+    /// The connection has taken so much of the outbox.
+    pub(crate) fn written(&self, n_bytes: usize) {
+        let room = self.with_core(|core| {
+            core.outbox.written(n_bytes, now());
+            core.take_waiting_for_room()
+        });
+        room.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn handle_timeout(&self, now: Instant) {
@@ -400,6 +434,14 @@ impl Core {
         })
     }
 
+    fn take_waiting_for_room(&mut self) -> Vec<Waker> {
+        if self.outbox.bytes() <= SOFT_BYTES || !self.machine.is_open() {
+            std::mem::take(&mut self.waiting.room)
+        } else {
+            Vec::new()
+        }
+    }
+
     fn settle(&mut self, stall: std::time::Duration) -> After {
         if let Some(reason) = self.machine.poll_closed() {
             (self.reason, self.closed) = (Some(reason), Some(reason));
@@ -420,7 +462,7 @@ impl Core {
             self.waiting.post.take_if(|_| !is_held),
             self.waiting.websocket.take_if(|_| self.machine.has_news_for_websocket()),
         ];
-        After { schedule, is_gone, wake, closed: self.closed }
+        After { schedule, is_gone, wake, room: self.take_waiting_for_room(), closed: self.closed }
     }
 }
 
@@ -428,6 +470,7 @@ struct After {
     schedule: Option<Instant>,
     is_gone: bool,
     wake: [Option<Waker>; 3],
+    room: Vec<Waker>,
     closed: Option<CloseReason>,
 }
 

@@ -444,3 +444,29 @@ async fn a_payload_that_would_be_too_long_goes_out_in_several() {
         .map(|payload| payload.split('\x1e').map(str::len).collect::<Vec<_>>());
     assert_eq!(lengths, [vec![49, 49], vec![50], vec![50], vec![301]]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_room_is_woken_when_the_peer_has_read_or_is_gone() {
+    let mut server = Server::new(Config::default());
+    for reads in [true, false] {
+        let (connection, _task) = server.connect(1024);
+        let mut socket = RawWebSocket::upgrade(connection, upgrade_request(WEBSOCKET)).await;
+        socket.text().await;
+        let accepted = server.accepted().await;
+        accepted.session.writable().await;
+        accepted.session.send("x".repeat((1 << 20) - 16)).unwrap();
+        accepted.session.writable().await;
+        // The connection itself has taken 1 KiB of the first.
+        accepted.session.send("x".repeat(2048)).unwrap();
+        let session = accepted.session.clone();
+        let waiting = tokio::spawn(async move { session.writable().await });
+        settle().await;
+        assert!(!waiting.is_finished(), "over the soft limit");
+        if reads {
+            socket.text().await;
+        } else {
+            accepted.session.abort(CloseReason::ForcedClose);
+        }
+        wait::soon("room", waiting).await.unwrap();
+    }
+}

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use engine_io_parser::SharedFrame;
@@ -57,8 +57,9 @@ pub trait Connection: Send + Sync + 'static {
     /// it returns `None`.
     fn queue_volatile(&self, frames: &[SharedFrame]) -> Option<Wake>;
 
-    /// How many bytes wait to be written. An emit that is awaited waits while they are more than 1 MiB.
-    fn buffered_bytes(&self) -> usize;
+    /// Ready while an emit that is awaited need not wait: no more than 1 MiB waits to be written, or the connection is
+    /// closed. Otherwise whoever polls is woken when that is so.
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Closes the connection after what is queued was written, and has
     /// [`Receiver::on_close`](crate::engine::Receiver::on_close) called.

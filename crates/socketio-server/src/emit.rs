@@ -5,14 +5,12 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use engine_io_parser::SharedFrame;
 use smallvec::SmallVec;
 use socketio_adapter::Receipt;
 use socketio_adapter::rooms::JoinError;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Socket;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
@@ -96,7 +94,7 @@ impl IntoFuture for Emit {
     type IntoFuture = EmitFuture;
 
     fn into_future(self) -> EmitFuture {
-        EmitFuture { emit: self, pause: None }
+        EmitFuture { emit: self }
     }
 }
 
@@ -115,15 +113,13 @@ impl fmt::Debug for Emit {
 #[must_use = "futures do nothing unless polled"]
 pub struct EmitFuture {
     emit: Emit,
-    /// Runs while the outbox is too full.
-    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Future for EmitFuture {
     type Output = Result<(), EmitError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { emit, pause } = &mut *self;
+        let emit = &mut self.emit;
         if emit.result.is_err() {
             return Poll::Ready(std::mem::replace(&mut emit.result, Ok(())));
         }
@@ -141,22 +137,9 @@ impl Future for EmitFuture {
             }
         }
         let Origin::Socket(socket) = &emit.origin else { return Poll::Ready(Ok(())) };
-        while socket.is_connected() && socket.conn().buffered_bytes() > ROOMY_BYTES {
-            let pause = pause.get_or_insert_with(|| Box::pin(sleep(LOOK_AGAIN)));
-            if pause.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            pause.as_mut().reset(Instant::now() + LOOK_AGAIN);
-        }
-        Poll::Ready(Ok(()))
+        if socket.is_connected() { socket.conn().poll_writable(cx) } else { Poll::Ready(()) }.map(Ok)
     }
 }
-
-/// What may wait in an outbox without holding up whoever awaits an emit.
-const ROOMY_BYTES: usize = 1024 * 1024;
-
-/// A slow client needs tens of milliseconds for what it has to drain.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Rooms that were joined or left: done already on this node.
 ///

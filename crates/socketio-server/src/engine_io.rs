@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use engine_io_parser::SharedFrame;
@@ -96,8 +97,8 @@ impl Connection for Session {
         self.queue_volatile(frames).map(Wake::from)
     }
 
-    fn buffered_bytes(&self) -> usize {
-        self.buffered_bytes()
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_writable(cx)
     }
 
     fn close(&self, reason: DisconnectReason) {

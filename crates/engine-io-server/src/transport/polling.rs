@@ -43,18 +43,10 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     })
     .await;
     std::mem::forget(waiting);
-    let (body, is_closing) = match answer {
-        GetAnswer::Refused(error) => return Err(refusal(error)),
-        answer => session.with_core(|core| {
-            let body = fill(core, answer, limits.max_payload_bytes);
-            (body, core.machine.is_closed())
-        }),
-    };
-    if is_closing {
-        // The close packet was the last one: the session leaves the registry.
-        session.drive(|_| ());
+    match answer {
+        GetAnswer::Refused(error) => Err(refusal(error)),
+        answer => Ok(payload(session.drive(|core| fill(core, answer, limits.max_payload_bytes)))),
     }
-    Ok(payload(body))
 }
 
 /// What a GET is answered; of messages as many as go into `max` bytes.

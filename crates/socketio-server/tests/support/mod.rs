@@ -11,7 +11,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -31,7 +31,9 @@ pub struct TestConnection {
     closed: Mutex<Option<DisconnectReason>>,
     /// Told when the server lets what it has queued be written.
     pub writer: Option<Waker>,
-    pub n_buffered: AtomicUsize,
+    /// Whether awaited emits have to wait, and who does.
+    pub is_full: AtomicBool,
+    waiting: Mutex<Vec<Waker>>,
     pub is_busy: AtomicBool,
     pub n_resumed: AtomicUsize,
     pub protocol_3: AtomicBool,
@@ -85,8 +87,12 @@ impl Connection for TestConnection {
         if self.is_busy.load(Ordering::Relaxed) { None } else { self.queue(frames).ok() }
     }
 
-    fn buffered_bytes(&self) -> usize {
-        self.n_buffered.load(Ordering::Relaxed)
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_full.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        self.waiting.lock().unwrap().push(cx.waker().clone());
+        Poll::Pending
     }
 
     fn close(&self, reason: DisconnectReason) {
@@ -103,6 +109,12 @@ impl Connection for TestConnection {
 }
 
 impl TestConnection {
+    /// The client has taken what waited.
+    pub fn drain(&self) {
+        self.is_full.store(false, Ordering::Relaxed);
+        self.waiting.lock().unwrap().drain(..).for_each(Waker::wake);
+    }
+
     pub fn with_writer(writer: Waker) -> Self {
         Self { writer: Some(writer), ..Self::default() }
     }

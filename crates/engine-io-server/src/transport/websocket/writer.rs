@@ -197,7 +197,7 @@ impl Writer {
         let credit = if self.unsent.is_empty() { self.in_flight } else { n.min(self.in_flight) };
         if credit > 0 {
             self.in_flight -= credit;
-            session.with_core(|core| core.outbox.written(credit, now()));
+            session.written(credit);
         }
     }
 }
