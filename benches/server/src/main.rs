@@ -17,8 +17,7 @@
 use std::env;
 use std::error::Error;
 
-use socketio_parser::Value;
-use socketio_server::{Args, Data, Emit, Reply, Server, Socket};
+use socketio_server::{Args, Data, Emit, Reply, Server, Socket, Value};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 

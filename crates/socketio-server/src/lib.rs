@@ -25,7 +25,7 @@ pub use broadcast::{Broadcast, IntoRooms};
 pub use builder::Builder;
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
-pub use engine_io_server::{Forbidden, Origins, Transport};
+pub use engine_io_server::{Forbidden, Origins, PeerAddr, Transport};
 pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, Reply, State};
 pub use handshake::Handshake;
@@ -36,7 +36,7 @@ pub use service::{ServerLayer, ServerLayered, ServerService};
 pub use socket::{AckFuture, Socket, SocketData, Volatile};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
-pub use socketio_parser::{Args, Binary, Limits};
+pub use socketio_parser::{Args, Binary, Limits, Value};
 
 /// What handlers take and return, for those who extend it.
 pub mod handler {

@@ -5,10 +5,9 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use socketio_parser::Value;
 use socketio_server::{
     Args, Auth, Binary, ConfigError, ConnectError, Data, DisconnectReason, Emit, Handshake, Namespace, Reply,
-    Server, Socket, State,
+    Server, Socket, State, Value,
 };
 use tokio::net::TcpListener;
 use tokio::sync::Notify;

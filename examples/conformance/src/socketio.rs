@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use socketio_parser::Value;
-use socketio_server::{Args, Auth, Emit, Origins, Reply, Server, Socket};
+use socketio_server::{Args, Auth, Emit, Origins, Reply, Server, Socket, Value};
 use tokio::net::TcpListener;
 
 pub(crate) async fn serve(listener: TcpListener, ping_timeout: Duration) -> Result<(), Box<dyn Error>> {
