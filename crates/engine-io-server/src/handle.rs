@@ -345,17 +345,17 @@ impl Session {
     }
 
     /// Hands one message up, which was [received](Self::receive) just before.
+    ///
+    /// [`deliver_close`](Self::deliver_close) is to be called after this, once for several messages.
     pub(crate) fn deliver(&self, message: Message, request: Option<&Parts>) -> Flow {
         let flow = match &mut *self.0.handler.lock() {
             Some(handler) => handler.on_message(Incoming::new(message, request)),
             None => Flow::Continue,
         };
-        let flow = match flow {
-            Flow::Pause => self.drive(|core| core.pause()),
+        match flow {
+            Flow::Pause => self.drive(Core::pause),
             Flow::Continue => Flow::Continue,
-        };
-        self.deliver_close();
-        flow
+        }
     }
 
     /// Whether reading is paused; whoever is told so is woken when that ends.
@@ -383,17 +383,20 @@ impl Session {
 
     /// Tells the handler that the session is closed, if that is due and nobody else is at it.
     ///
-    /// Whoever holds the handler calls this when it lets go, so a close inside of `on_message` is told after it.
-    fn deliver_close(&self) {
-        loop {
-            let Some(mut slot) = self.0.handler.try_lock() else { return };
-            // Before `open` has put the handler in place nobody can be told.
-            let Some(reason) = self.0.core.lock().closed.take_if(|_| slot.is_some()) else { return };
-            let handler = slot.take();
-            drop(slot);
-            if let Some(handler) = handler {
-                handler.on_close(reason);
-            }
+    /// Whoever has held the handler calls this after it let go, so a close in the middle of `on_message` is told after
+    /// it. That the close is looked for before the handler is reached for, and not while it is held, makes sure that
+    /// of two threads at least one tells: if this one does not see the close, the other finds the handler free.
+    pub(crate) fn deliver_close(&self) {
+        if self.0.core.lock().closed.is_none() {
+            return;
+        }
+        let Some(mut slot) = self.0.handler.try_lock() else { return };
+        // Before `open` has put the handler in place nobody can be told; `open` looks again.
+        let Some(handler) = slot.take() else { return };
+        let reason = self.0.core.lock().closed.take();
+        drop(slot);
+        if let Some(reason) = reason {
+            handler.on_close(reason);
         }
     }
 }

@@ -149,7 +149,9 @@ where
         }
         match (session.receive(input, now()), message) {
             (Verdict::Deliver, Some(message)) => {
-                if session.deliver(message, Some(parts)) == Flow::Pause {
+                let flow = session.deliver(message, Some(parts));
+                session.deliver_close();
+                if flow == Flow::Pause {
                     poll_fn(|cx| session.poll_resumed(Transport::Polling, cx)).await;
                 }
             }

@@ -93,6 +93,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             self.say_goodbye(code);
             true
         });
+        if has_read {
+            self.session.deliver_close();
+        }
         loop {
             self.follow_session(cx);
             if let Stage::Closing { .. } = self.stage {
