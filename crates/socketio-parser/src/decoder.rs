@@ -286,7 +286,8 @@ fn event_name(text: &Text, starts: &Starts) -> Result<Text, DecodeError> {
             let string = element.get(..scanner.at()).unwrap_or_default();
             let inner = string.get(1..string.len() - 1).unwrap_or_default();
             if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-                text.slice_ref(inner)
+                // Copied, not shared: a name that is kept must not keep a long message with it.
+                inner.into()
             } else {
                 unescape(string).ok_or(DecodeError::InvalidPayload)?
             }
@@ -296,7 +297,7 @@ fn event_name(text: &Text, starts: &Starts) -> Result<Text, DecodeError> {
             if number.contains(['.', 'e', 'E']) {
                 return Err(DecodeError::InvalidPayload);
             }
-            text.slice_ref(number)
+            number.into()
         }
         _ => return Err(DecodeError::InvalidPayload),
     };

@@ -44,6 +44,13 @@ enum List {
     Custom(Arc<[Arc<dyn CustomValue>]>),
 }
 
+/// No arguments.
+impl Default for Args {
+    fn default() -> Self {
+        Self::json(Text::default(), Starts::new(), 0)
+    }
+}
+
 impl Args {
     /// Arguments that a custom parser has decoded.
     #[must_use]

@@ -217,7 +217,7 @@ thread_local! {
 }
 
 /// What a thread keeps between two packets.
-const MAX_KEPT_BYTES: usize = 64 * 1024;
+const MAX_KEPT_BYTES: usize = 256 << 10;
 
 /// Lends an empty buffer. It is out of its slot meanwhile: a `Serialize` implementation may encode packets, too.
 fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {

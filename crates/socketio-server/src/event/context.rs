@@ -22,6 +22,23 @@ pub struct EventContext {
     pub(crate) ack: Option<Ack>,
 }
 
+/// What a handler is called for.
+pub(crate) trait Context: Send + 'static {
+    /// The handler has all its arguments: what they were made of is not needed any more.
+    fn forget_arguments(&mut self) {}
+}
+
+impl Context for ConnectContext {}
+
+impl Context for EventContext {
+    /// A long message must not be kept while the handler runs and answers.
+    fn forget_arguments(&mut self) {
+        self.args = Args::default();
+    }
+}
+
+impl Context for DisconnectContext {}
+
 /// A client has left a namespace.
 #[derive(Debug, Clone)]
 pub struct DisconnectContext {

@@ -18,7 +18,6 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use engine_io_parser::Text;
-use smallvec::SmallVec;
 use socketio_parser::Args;
 
 use crate::Socket;
@@ -203,28 +202,31 @@ fn start(socket: &Arc<SocketInner>, handlers: Handlers, event: Event) -> Handler
         return handlers;
     }
     let tables = [Some(&handlers.shared.1), handlers.own.as_ref()];
-    let lists = tables.map(|table| table?.events.get(&*name)).into_iter().flatten();
-    let n_handlers: usize = lists.clone().map(SmallVec::len).sum();
+    let found = tables.map(|table| table?.events.get_key_value(&*name)).into_iter().flatten();
+    let n_handlers: usize = found.clone().map(|(_, list)| list.len()).sum();
     if n_handlers == 0 {
         tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
     }
     let handle = Socket::from_inner(socket);
     let mut acks = Ack::for_handlers(&handle, id, n_handlers);
-    // The last handler gets the arguments themselves.
-    let mut args = Some(args);
-    for (idx, handler) in lists.flatten().enumerate() {
-        let args = if idx + 1 == n_handlers { args.take() } else { args.clone() };
-        let Some(args) = args else { break };
-        let context = EventContext { socket: handle.clone(), name: name.clone(), args, ack: acks.next() };
+    // The last handler, most often the only one, gets what has come in itself.
+    let mut received = Some((name, args));
+    let calls = found.flat_map(|(event, list)| list.iter().map(move |handler| (event, handler)));
+    for (idx, (event, handler)) in calls.enumerate() {
+        let Some((name, args)) = (if idx + 1 == n_handlers { received.take() } else { received.clone() })
+        else {
+            break;
+        };
+        let context = EventContext { socket: handle.clone(), name, args, ack: acks.next() };
         let mut future = Caught::new(|| handler(context));
         match future.poll_in_place() {
-            Poll::Ready(result) => report(socket, &name, result),
+            Poll::Ready(result) => report(socket, event, result),
             Poll::Pending => {
                 let running = Running::new(socket);
-                let name = name.clone();
+                let event = Arc::clone(event);
                 socket.spawn(async move {
                     let result = future.await;
-                    report(&running.0, &name, result);
+                    report(&running.0, &event, result);
                     running.finish().await;
                 });
             }

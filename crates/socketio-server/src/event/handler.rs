@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::error::{ConnectError, HandlerError};
+use crate::event::context::Context;
 use crate::event::{
     ConnectContext, DisconnectContext, EventContext, Extract, ExtractError, MiddlewareOutcome, Outcome,
 };
@@ -117,12 +118,15 @@ pub(crate) enum MiddlewareError {
 
 fn erase<C, H, A>(handler: H) -> Box<Call<C, HandlerError>>
 where
-    C: Send + 'static,
+    C: Context,
     H: Handler<C, A>,
     H::Output: Outcome<C>,
 {
     Box::new(move |mut context| match handler.call(&mut context) {
-        Ok(future) => Box::pin(async move { future.await.settle(context) }),
+        Ok(future) => {
+            context.forget_arguments();
+            Box::pin(async move { future.await.settle(context) })
+        }
         Err(error) => Box::pin(async move { Err(HandlerError::Extract(error)) }),
     })
 }

@@ -71,7 +71,7 @@ impl Namespace {
         H: Handler<EventContext, A>,
         H::Output: Outcome<EventContext>,
     {
-        let event = event.into().into_boxed_str();
+        let event: Arc<str> = event.into().into();
         self.0.register(|table| table.events.entry(event).or_default().push(erase_event(handler).into()));
         self
     }

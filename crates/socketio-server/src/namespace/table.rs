@@ -23,4 +23,4 @@ pub(crate) struct Table {
 pub(crate) type ErrorHook = dyn Fn(&Socket, &str, &HandlerError) + Send + Sync;
 
 /// Handlers by event; the names come from the application only.
-pub(crate) type Events = HashMap<Box<str>, SmallVec<[Arc<EventHandler>; 1]>>;
+pub(crate) type Events = HashMap<Arc<str>, SmallVec<[Arc<EventHandler>; 1]>>;

@@ -124,7 +124,7 @@ impl Socket {
         H: Handler<EventContext, A>,
         H::Output: Outcome<EventContext>,
     {
-        let event = event.into().into_boxed_str();
+        let event: Arc<str> = event.into().into();
         self.0.dispatch.register(|table| {
             table.events.entry(event).or_default().push(erase_event(handler).into());
         });

@@ -470,8 +470,8 @@ fn close_code(reason: CloseReason) -> Option<CloseCode> {
 
 /// How many frames of one peer are handled before others get their turn.
 const FRAMES_PER_TURN: u32 = 128;
-/// How much is read at once.
-const SCRATCH_BYTES: usize = 64 << 10;
+/// How much is read at once: a message of 64 KiB still fits with its header, and is then looked at in place.
+const SCRATCH_BYTES: usize = 128 << 10;
 /// How many pings may wait for a peer that does not read its pongs.
 const MAX_PONGS: u8 = 16;
 /// How many pings and pongs a peer may send in [`CONTROL_WINDOW`]: a hundred a second.
