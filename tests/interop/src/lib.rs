@@ -53,6 +53,29 @@ fn node(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Turns each case, an async function of the server's address, into tests: `official::case` and `ours::case`, or
+/// `ours::case` alone where we are stricter.
+#[macro_export]
+macro_rules! protocol_cases {
+    (mode: $mode:literal, both: [$($both:ident)+] ours: [$($ours:ident)+]) => {
+        mod official {
+            $(#[tokio::test] async fn $both() {
+                let server = $crate::reference($mode);
+                super::$both(server.address()).await;
+            })+
+        }
+        mod ours {
+            $(#[tokio::test] async fn $both() { run(super::$both).await; })+
+            $(#[tokio::test] async fn $ours() { run(super::$ours).await; })+
+
+            async fn run(case: impl AsyncFnOnce(std::net::SocketAddr)) {
+                let server = $crate::conformance($mode);
+                case(server.address()).await;
+            }
+        }
+    };
+}
+
 /// The example of the workspace's README, as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

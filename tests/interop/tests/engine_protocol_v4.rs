@@ -16,28 +16,8 @@ const OPEN_WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
 const PING_INTERVAL: Duration = Duration::from_millis(300);
 const PING_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Turns each case into tests: `official::case` and `ours::case`, or `ours::case` alone where we are stricter.
-macro_rules! cases {
-    (both: [$($both:ident)+] ours: [$($ours:ident)+]) => {
-        mod official {
-            $(#[tokio::test] async fn $both() {
-                let server = interop_tests::reference("engine-io");
-                super::$both(server.address()).await;
-            })+
-        }
-        mod ours {
-            $(#[tokio::test] async fn $both() { run(super::$both).await; })+
-            $(#[tokio::test] async fn $ours() { run(super::$ours).await; })+
-
-            async fn run(case: impl AsyncFnOnce(std::net::SocketAddr)) {
-                let server = interop_tests::conformance("engine-io");
-                case(server.address()).await;
-            }
-        }
-    };
-}
-
-cases! {
+interop_tests::protocol_cases! {
+    mode: "engine-io",
     both: [
         polling_opens_a_session
         websocket_opens_a_session

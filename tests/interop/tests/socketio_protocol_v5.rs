@@ -18,28 +18,8 @@ const PING_INTERVAL: Duration = Duration::from_millis(300);
 const PING_TIMEOUT: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Turns each case into tests: `official::case` and `ours::case`, or `ours::case` alone where we are stricter.
-macro_rules! cases {
-    (both: [$($both:ident)+] ours: [$($ours:ident)+]) => {
-        mod official {
-            $(#[tokio::test] async fn $both() {
-                let server = interop_tests::reference("socket-io");
-                super::$both(server.address()).await;
-            })+
-        }
-        mod ours {
-            $(#[tokio::test] async fn $both() { run(super::$both).await; })+
-            $(#[tokio::test] async fn $ours() { run(super::$ours).await; })+
-
-            async fn run(case: impl AsyncFnOnce(std::net::SocketAddr)) {
-                let server = interop_tests::conformance("socket-io");
-                case(server.address()).await;
-            }
-        }
-    };
-}
-
-cases! {
+interop_tests::protocol_cases! {
+    mode: "socket-io",
     both: [
         polling_opens_a_session
         polling_refuses_other_protocols
