@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     BadMethod,
     #[error("the `{0}` parameter is repeated")]
     RepeatedParameter(&'static str),
+    #[error("the `Host` header is repeated")]
+    RepeatedHost,
     #[error("the `Origin` header has a control character")]
     InvalidOrigin,
     #[error("the session uses another transport")]
@@ -59,7 +61,8 @@ impl Refusal {
             Self::UnknownTransport => (StatusCode::BAD_REQUEST, 0, "Transport unknown"),
             Self::UnknownSid => (StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
             Self::BadMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method"),
-            Self::RepeatedParameter(_)
+            Self::RepeatedHost
+            | Self::RepeatedParameter(_)
             | Self::InvalidOrigin
             | Self::TransportMismatch
             | Self::ProtocolMismatch

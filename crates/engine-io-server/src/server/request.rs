@@ -28,6 +28,10 @@ pub(crate) struct EngineRequest {
 impl EngineRequest {
     /// Reads and checks everything that can be said without looking at any session.
     pub(crate) fn parse(request: &Parts, config: &Config) -> Result<Self, Refusal> {
+        // RFC 9112, section 3.2: whoever is in front of this server may have looked at the other one.
+        if request.headers.get_all(HOST).iter().nth(1).is_some() {
+            return Err(Refusal::RepeatedHost);
+        }
         let mut query = Query::parse(request.uri.query().unwrap_or_default())?;
         let is_upgrade = is_websocket_request(request);
         let transport = match query.transport.as_deref() {
@@ -73,8 +77,9 @@ fn check_origin(request: &Parts, config: &Config) -> Result<(), Refusal> {
     if origin.as_bytes().iter().any(u8::is_ascii_control) {
         return Err(Refusal::InvalidOrigin);
     }
-    let host = request.headers.get(HOST).and_then(as_text);
-    let host = host.or_else(|| request.uri.authority().map(|authority| authority.as_str()));
+    // A target that names the host itself, as those of HTTP/2 do, counts before the header.
+    let host = request.uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| request.headers.get(HOST).and_then(as_text));
     match as_text(origin) {
         Some(origin) if config.origins.allows(origin, host) => Ok(()),
         origin => Err(Refusal::CrossOrigin(origin.unwrap_or_default().chars().take(LOGGED_CHARS).collect())),
