@@ -214,7 +214,8 @@ await runCases({
     const left = Promise.all([next(ada, "disconnect"), next(bob, "disconnect")]);
     ada.emit("restart");
     const reasons = (await left).map(([reason]) => reason);
-    assert.deepEqual(reasons, ["transport close", "transport close"]);
+    // A client that was just between two polls finds nobody there any more.
+    assert.ok(reasons.every((reason) => ["transport close", "transport error"].includes(reason)), reasons);
     const answer = ada.emitWithAck("reply", "sent while the server was away");
     assert.equal(await answer, "sent while the server was away");
     assert.notEqual(ada.id, ids[0]);

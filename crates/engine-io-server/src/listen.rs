@@ -98,7 +98,7 @@ impl Engine {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.closing() => {
+            () = self.drained() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -40,6 +40,8 @@ struct Inner {
     handler: Box<dyn Handler>,
     shared: Arc<Shared>,
     closing: watch::Sender<bool>,
+    /// All sessions are gone, or had their time: connections may go too.
+    drained: watch::Sender<bool>,
 }
 
 /// What sessions need of their engine.
@@ -83,6 +85,7 @@ impl Engine {
             handler: Box::new(handler),
             shared: Arc::new(shared),
             closing: watch::Sender::new(false),
+            drained: watch::Sender::new(false),
         })))
     }
 
@@ -165,12 +168,19 @@ impl Engine {
             }
         }
         self.0.shared.deadlines.clear();
+        self.0.drained.send_replace(true);
     }
 
     /// Waits for [`shutdown`](Self::shutdown) to be called.
     pub(crate) async fn closing(&self) {
         // The sender lives in the engine, so waiting cannot fail.
         let _ = self.0.closing.subscribe().wait_for(|is_closing| *is_closing).await;
+    }
+
+    /// Waits until a [`shutdown`](Self::shutdown) is through with all sessions: until then a polling client needs its
+    /// connection to fetch the close packet.
+    pub(crate) async fn drained(&self) {
+        let _ = self.0.drained.subscribe().wait_for(|is_drained| *is_drained).await;
     }
 
     fn is_closing(&self) -> bool {
