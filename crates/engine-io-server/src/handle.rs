@@ -414,6 +414,11 @@ impl Core {
         }
     }
 
+    /// Whether messages wait that the WebSocket may send.
+    pub(crate) fn is_due_on_websocket(&self) -> bool {
+        self.machine.may_drain_websocket() && !self.outbox.is_empty()
+    }
+
     /// The WebSocket's task is awake: it looks at everything before it sleeps, nobody need wake it.
     pub(crate) fn clear_websocket_waker(&mut self) {
         self.waiting.websocket = None;

@@ -103,7 +103,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             }
             // Woken by the outbox alone: others that run in this turn may have more for this peer, and all of it goes
             // out in one call.
-            if !has_read && !self.has_yielded && !self.writer.has_control() && self.has_queued() {
+            if !has_read
+                && !self.has_yielded
+                && !self.writer.has_control()
+                && self.session.with_core(|core| core.is_due_on_websocket())
+            {
                 self.has_yielded = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -119,10 +123,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
     }
 
-    fn has_queued(&self) -> bool {
-        self.session.with_core(|core| core.machine.may_drain_websocket() && !core.outbox.is_empty())
-    }
-
     /// Has the task woken by whoever sends or changes the session next, unless that has happened since it looked.
     fn fall_asleep(&self, is_blocked: bool, cx: &Context<'_>) -> bool {
         let number = self.number;
@@ -131,10 +131,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             let has_news = match self.stage {
                 // While the peer takes nothing, only the end of the session is news.
                 Stage::Open if is_blocked => machine.is_closed(),
-                Stage::Open => {
-                    machine.has_news_for_websocket()
-                        || (machine.may_drain_websocket() && !core.outbox.is_empty())
-                }
+                Stage::Open => machine.has_news_for_websocket() || core.is_due_on_websocket(),
                 Stage::Probing | Stage::Switching => machine.poll_probe(number) != ProbeVerdict::Wait,
                 Stage::Closing { .. } => true,
             };
@@ -296,10 +293,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "bad frame");
-                    let size = self.limits.max_payload_bytes;
-                    if error.close_code() == CloseCode::Size {
-                        tracing::debug!(target: "engine:ws", "the limit of {size} bytes is max_http_buffer_size");
-                    }
                     self.lost(CloseReason::TransportError);
                     return Err(Goodbye(Some(error.close_code())));
                 }

@@ -71,7 +71,7 @@ pub(super) enum FrameError {
     BadClose,
     #[error("a text that is not UTF-8")]
     NotUtf8,
-    #[error("a message of {size} bytes, {max} are allowed")]
+    #[error("a message of {size} bytes, max_http_buffer_size allows {max}")]
     TooLarge { size: u64, max: usize },
 }
 
