@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::text::PIECE;
 use crate::{Message, MessageRef, PacketRef, Text, Utf8Error};
 
-/// An outgoing message together with its wire forms; a clone is one pointer.
+/// An outgoing message together with its wire forms; a clone shares all of them.
 ///
 /// A text message lies in memory once, as `[WebSocket header]['4'][text]`: the whole is the WebSocket frame, without
 /// its header it is the packet of a polling payload. A binary message keeps the bytes it was given; its base64 form
@@ -23,21 +24,21 @@ use crate::{Message, MessageRef, PacketRef, Text, Utf8Error};
 /// assert_eq!(frame.packet(), b"4hello");
 /// ```
 #[derive(Clone)]
-pub struct SharedFrame(Arc<Inner>);
+pub struct SharedFrame(Form);
 
-enum Inner {
-    Text {
-        /// [`HEADROOM`] bytes that end with the WebSocket header, the type character, the text.
-        buf: Vec<u8>,
-        /// Where the header starts.
-        start: usize,
-    },
-    Binary {
-        header: [u8; HEADROOM],
-        start: usize,
-        payload: Bytes,
-        packet: OnceLock<Vec<u8>>,
-    },
+/// Two words: frames stand in many queues at once.
+#[derive(Clone)]
+enum Form {
+    /// A short text: the WebSocket header, the type character, the text.
+    Text(Arc<[u8]>),
+    Other(Arc<Other>),
+}
+
+enum Other {
+    /// A long text in the memory where it was composed: header and all stand behind some headroom, from `start` on.
+    Text { buf: Vec<u8>, start: usize },
+    /// [`HEADROOM`] bytes that end with the WebSocket header, which begins at `start`.
+    Binary { header: [u8; HEADROOM], start: usize, payload: Bytes, packet: OnceLock<Vec<u8>> },
 }
 
 impl SharedFrame {
@@ -46,7 +47,7 @@ impl SharedFrame {
     pub fn text(text: &str) -> Self {
         let mut buf = TextFrameBuf::with_capacity(text.len());
         buf.push_str(text);
-        Self::from_checked(buf)
+        buf.take_checked()
     }
 
     /// A binary message; the bytes are shared, not copied.
@@ -54,15 +55,18 @@ impl SharedFrame {
     pub fn binary(payload: Bytes) -> Self {
         let mut header = [0; HEADROOM];
         let start = write_header(&mut header, OPCODE_BINARY, payload.len());
-        Self(Arc::new(Inner::Binary { header, start, payload, packet: OnceLock::new() }))
+        Self(Form::Other(Arc::new(Other::Binary { header, start, payload, packet: OnceLock::new() })))
     }
 
     /// The WebSocket frame (header included) in two parts to be written one after the other; the second may be empty.
     #[must_use]
     pub fn websocket(&self) -> [&[u8]; 2] {
-        match &*self.0 {
-            Inner::Text { buf, start } => [tail(buf, *start), &[]],
-            Inner::Binary { header, start, payload, .. } => [tail(header, *start), payload],
+        match &self.0 {
+            Form::Text(frame) => [frame, &[]],
+            Form::Other(other) => match &**other {
+                Other::Text { buf, start } => [tail(buf, *start), &[]],
+                Other::Binary { header, start, payload, .. } => [tail(header, *start), payload],
+            },
         }
     }
 
@@ -70,23 +74,29 @@ impl SharedFrame {
     /// `b64=1` gets, as text).
     #[must_use]
     pub fn packet(&self) -> &[u8] {
-        match &*self.0 {
-            Inner::Text { buf, .. } => tail(buf, HEADROOM),
-            Inner::Binary { payload, packet, .. } => packet.get_or_init(|| {
-                let packet = PacketRef::Message(MessageRef::Binary(payload));
-                let mut buf = Vec::with_capacity(packet.encoded_len());
-                packet.encode_into(&mut buf);
-                buf
-            }),
+        match &self.0 {
+            Form::Text(frame) => tail(frame, header_len(frame)),
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => tail(buf, HEADROOM),
+                Other::Binary { payload, packet, .. } => packet.get_or_init(|| {
+                    let packet = PacketRef::Message(MessageRef::Binary(payload));
+                    let mut buf = Vec::with_capacity(packet.encoded_len());
+                    packet.encode_into(&mut buf);
+                    buf
+                }),
+            },
         }
     }
 
     /// Length of the message in bytes, without type character and framing.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &*self.0 {
-            Inner::Text { buf, .. } => buf.len() - HEADROOM - 1,
-            Inner::Binary { payload, .. } => payload.len(),
+        match &self.0 {
+            Form::Text(frame) => frame.len() - header_len(frame) - 1,
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => buf.len() - TEXT_START,
+                Other::Binary { payload, .. } => payload.len(),
+            },
         }
     }
 
@@ -99,28 +109,30 @@ impl SharedFrame {
     /// Whether the message is binary.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        matches!(&*self.0, Inner::Binary { .. })
+        self.as_binary().is_some()
     }
 
     /// The message as a receiver would see it. A text is copied.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "the text was checked when the frame was made")]
     pub fn to_message(&self) -> Message {
-        match &*self.0 {
-            Inner::Text { buf, .. } => {
-                let bytes = Bytes::copy_from_slice(tail(buf, HEADROOM + 1));
+        match self.as_binary() {
+            Some(payload) => Message::Binary(payload.clone()),
+            None => {
+                let bytes = Bytes::copy_from_slice(tail(self.packet(), 1));
                 Message::Text(Text::from_utf8(bytes).expect("a text frame is built from checked UTF-8"))
             }
-            Inner::Binary { payload, .. } => Message::Binary(payload.clone()),
         }
     }
 
-    fn from_checked(TextFrameBuf(mut buf): TextFrameBuf) -> Self {
-        let payload_len = buf.len() - HEADROOM;
-        let header: &mut [u8; HEADROOM] =
-            buf.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
-        let start = write_header(header, OPCODE_TEXT, payload_len);
-        Self(Arc::new(Inner::Text { buf, start }))
+    fn as_binary(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Form::Text(_) => None,
+            Form::Other(other) => match &**other {
+                Other::Text { .. } => None,
+                Other::Binary { payload, .. } => Some(payload),
+            },
+        }
     }
 }
 
@@ -139,41 +151,95 @@ impl fmt::Debug for SharedFrame {
     }
 }
 
-/// Where the layer above writes a text message straight into its frame, without a copy.
+/// Where the layer above composes text messages, one after the other.
+///
+/// A frame is one allocation, exactly as large as it must be. A long text is not copied into it: it takes the buffer's
+/// memory along.
 ///
 /// ```
-/// use std::io::Write;
-///
 /// use engine_io_parser::TextFrameBuf;
 ///
-/// let mut buf = TextFrameBuf::with_capacity(16);
+/// let mut buf = TextFrameBuf::new();
 /// buf.push_str("2");
-/// buf.write_all(br#"["hello"]"#).expect("memory is written without errors");
-/// let frame = buf.finish().expect("JSON is UTF-8");
+/// buf.push_bytes(br#"["hello"]"#);
+/// let frame = buf.take_frame().expect("JSON is UTF-8");
 /// assert_eq!(frame.packet(), br#"42["hello"]"#);
+/// assert!(buf.is_empty());
 /// ```
 #[derive(Debug)]
 pub struct TextFrameBuf(Vec<u8>);
 
 impl TextFrameBuf {
+    /// An empty buffer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(0)
+    }
+
     /// A buffer with room for a text of `capacity` bytes before it grows.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        let mut buf = Vec::with_capacity(HEADROOM + 1 + capacity);
+        let mut buf = Vec::with_capacity(TEXT_START + capacity);
         buf.extend_from_slice(&[0; HEADROOM]);
-        buf.push(b'4');
+        buf.push(MESSAGE);
         Self(buf)
     }
 
+    /// Makes room for so many more bytes of text.
+    pub fn reserve(&mut self, additional: usize) {
+        self.0.reserve(additional);
+    }
+
+    /// How many bytes of text there is room for before it grows.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity() - TEXT_START
+    }
+
     /// Appends text.
+    #[inline]
     pub fn push_str(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.push_bytes(text.as_bytes());
+    }
+
+    /// Appends bytes, which [`take_frame`](Self::take_frame) checks.
+    #[inline]
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() < PIECE {
+            self.0.extend_from_slice(bytes);
+        } else {
+            self.0.reserve(bytes.len());
+            bytes.chunks(PIECE).for_each(|piece| self.0.extend_from_slice(piece));
+        }
+    }
+
+    /// Appends one byte.
+    #[inline]
+    pub fn push(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// What was written.
+    #[must_use]
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        tail(&self.0, TEXT_START)
+    }
+
+    /// Puts other bytes in the place of the first `n`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if fewer were written.
+    pub fn replace_start(&mut self, n: usize, bytes: &[u8]) {
+        assert!(n <= self.len(), "no more can be replaced than was written");
+        self.0.splice(TEXT_START..TEXT_START + n, bytes.iter().copied());
     }
 
     /// How many bytes of text were written.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len() - HEADROOM - 1
+        self.0.len() - TEXT_START
     }
 
     /// Whether nothing was written.
@@ -182,27 +248,56 @@ impl TextFrameBuf {
         self.len() == 0
     }
 
-    /// Checks what was written and makes it a frame.
+    /// Forgets what was written, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.truncate(TEXT_START);
+    }
+
+    /// Makes a frame of what was written; then the buffer is empty again.
     ///
     /// # Errors
     ///
-    /// [`Utf8Error`] if what was written through [`io::Write`] is not UTF-8.
-    pub fn finish(self) -> Result<SharedFrame, Utf8Error> {
-        match std::str::from_utf8(tail(&self.0, HEADROOM + 1)) {
-            Ok(_) => Ok(SharedFrame::from_checked(self)),
-            Err(error) => Err(Utf8Error { valid_up_to: error.valid_up_to() }),
+    /// [`Utf8Error`] if what was written as bytes is not UTF-8; it stays in the buffer then.
+    pub fn take_frame(&mut self) -> Result<SharedFrame, Utf8Error> {
+        // Most texts are ASCII, which is told faster.
+        if !self.as_bytes().is_ascii()
+            && let Err(error) = std::str::from_utf8(self.as_bytes())
+        {
+            return Err(Utf8Error { valid_up_to: error.valid_up_to() });
         }
+        Ok(self.take_checked())
+    }
+
+    fn take_checked(&mut self) -> SharedFrame {
+        let payload_len = self.0.len() - HEADROOM;
+        let header: &mut [u8; HEADROOM] =
+            self.0.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
+        let start = write_header(header, OPCODE_TEXT, payload_len);
+        if self.len() < LONG {
+            let frame = tail(&self.0, start).into();
+            self.clear();
+            return SharedFrame(Form::Text(frame));
+        }
+        let mut buf = std::mem::take(self).0;
+        buf.shrink_to_fit();
+        SharedFrame(Form::Other(Arc::new(Other::Text { buf, start })))
+    }
+}
+
+impl Default for TextFrameBuf {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl io::Write for TextFrameBuf {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
+        self.push_bytes(bytes);
         Ok(bytes.len())
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.push_bytes(bytes);
         Ok(())
     }
 
@@ -213,9 +308,18 @@ impl io::Write for TextFrameBuf {
 
 /// The longest header of an unmasked frame: two bytes and a 64-bit length.
 const HEADROOM: usize = 10;
+/// The type character of a message.
+const MESSAGE: u8 = b'4';
+/// Where the text starts in a buffer: behind the headroom and the type character.
+const TEXT_START: usize = HEADROOM + 1;
+/// From this length on a text is not copied once more to be a frame.
+const LONG: usize = 8 << 10;
 const OPCODE_TEXT: u8 = 0x1;
 const OPCODE_BINARY: u8 = 0x2;
 const FIN: u8 = 0x80;
+/// The second byte of a header that is followed by a length of 16 bits, or of 64.
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
 
 /// Writes the header of an unmasked, unfragmented frame to the end of `room` and returns where it starts.
 #[expect(clippy::cast_possible_truncation, reason = "each arm has the range of its length in its pattern")]
@@ -228,19 +332,30 @@ fn write_header(room: &mut [u8; HEADROOM], opcode: u8, len: usize) -> usize {
         }
         126..=0xffff => {
             let [.., flags, kind, hi, lo] = room;
-            (*flags, *kind) = (FIN | opcode, 126);
+            (*flags, *kind) = (FIN | opcode, LENGTH_16);
             [*hi, *lo] = (len as u16).to_be_bytes();
             HEADROOM - 4
         }
         _ => {
             let [flags, kind, size @ ..] = room;
-            (*flags, *kind) = (FIN | opcode, 127);
+            (*flags, *kind) = (FIN | opcode, LENGTH_64);
             *size = (len as u64).to_be_bytes();
             0
         }
     }
 }
 
+/// How long the header of a frame is that was written here.
+#[inline]
+fn header_len(frame: &[u8]) -> usize {
+    match frame.get(1) {
+        Some(&LENGTH_16) => 4,
+        Some(&LENGTH_64) => HEADROOM,
+        _ => 2,
+    }
+}
+
+#[inline]
 fn tail(bytes: &[u8], from: usize) -> &[u8] {
     bytes.get(from..).unwrap_or_default()
 }
@@ -257,6 +372,8 @@ mod tests {
     fn headers_grow_with_the_length() {
         for (len, header) in [
             (0, &[0x81, 1][..]),
+            (LONG - 1, &[0x81, 126, 0x20, 0]),
+            (LONG, &[0x81, 126, 0x20, 1]),
             (124, &[0x81, 125]),
             (125, &[0x81, 126, 0, 126]),
             (65_534, &[0x81, 126, 0xff, 0xff]),
@@ -285,8 +402,34 @@ mod tests {
 
     #[test]
     fn a_buffer_with_bad_utf8_is_refused() {
-        let mut buf = TextFrameBuf::with_capacity(0);
+        let mut buf = TextFrameBuf::new();
         io::Write::write_all(&mut buf, b"ok\xff").unwrap();
-        assert_eq!(buf.finish().unwrap_err(), Utf8Error { valid_up_to: 2 });
+        assert_eq!(buf.take_frame().unwrap_err(), Utf8Error { valid_up_to: 2 });
+    }
+
+    #[test]
+    fn a_buffer_that_is_used_again_keeps_nothing_of_what_it_held() {
+        let mut buf = TextFrameBuf::new();
+        buf.push_str(&"x".repeat(70_000));
+        let long = buf.take_frame().unwrap();
+        buf.push_str("short");
+        assert_eq!(websocket(&buf.take_frame().unwrap()), b"\x81\x064short");
+        assert!(buf.is_empty());
+        assert_eq!(long.to_message(), Message::from("x".repeat(70_000)));
+    }
+
+    #[test]
+    fn the_start_of_a_buffer_is_replaced_by_more_or_by_less() {
+        let mut buf = TextFrameBuf::new();
+        buf.push_str("2[]");
+        buf.replace_start(1, b"51-");
+        assert_eq!(buf.as_bytes(), b"51-[]");
+        buf.replace_start(3, b"2");
+        assert_eq!(buf.take_frame().unwrap().packet(), b"42[]");
+    }
+
+    #[test]
+    fn a_frame_is_two_words_in_a_queue() {
+        assert_eq!(size_of::<SharedFrame>(), 2 * size_of::<usize>());
     }
 }

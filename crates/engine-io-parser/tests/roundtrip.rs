@@ -79,7 +79,7 @@ proptest! {
         buf.push_str(a);
         buf.push_str(b);
         prop_assert_eq!(buf.len(), text.len());
-        let frame = buf.finish().unwrap();
+        let frame = buf.take_frame().unwrap();
         prop_assert_eq!(frame.websocket().concat(), SharedFrame::text(&text).websocket().concat());
     }
 }
@@ -115,7 +115,7 @@ fn inputs_of_one_to_six_bytes_with_every_first_byte_are_read_or_refused() {
 
 #[test]
 fn a_view_borrows_from_the_input() {
-    let text = Text::from("4hello");
+    let text = Text::from("4a text that is too long to be copied");
     let Ok(PacketRef::Message(MessageRef::Text(view))) = PacketRef::decode_text(&text, &Limits::default())
     else {
         panic!("a text message")

@@ -314,7 +314,7 @@ impl Session {
     /// The connection has taken so much of the outbox.
     pub(crate) fn written(&self, n_bytes: usize) {
         let room = self.with_core(|core| {
-            core.outbox.written(n_bytes, now());
+            core.outbox.written(n_bytes, now);
             core.take_waiting_for_room()
         });
         room.into_iter().for_each(Waker::wake);

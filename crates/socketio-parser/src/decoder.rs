@@ -9,7 +9,7 @@ use serde::de::{Deserializer as _, Visitor};
 use crate::args::{Args, Attachments, Payload};
 use crate::custom::CustomDecoder;
 use crate::header::Header;
-use crate::json::{Fault, Scanner, Starts};
+use crate::json::{Fault, Scanner, Starts, plain_len};
 use crate::packet::{Packet, PacketType, is_reserved_event};
 use crate::{DecodeError, Limits};
 
@@ -275,48 +275,36 @@ fn decode_error(fault: Fault, limits: &Limits) -> DecodeError {
     }
 }
 
-/// The first element of an event: a string, or an integer whose digits are the name.
+/// The first element of an event, whose payload was checked: a string, or an integer whose digits are the name.
 fn event_name(text: &Text, starts: &Starts) -> Result<Text, DecodeError> {
     let [start, end, ..] = starts[..] else { return Err(DecodeError::InvalidPayload) };
     let element = text.get(start as usize..end as usize).unwrap_or_default();
+    let element = element.trim_end_matches([',', ' ', '\t', '\n', '\r']);
     let name = match element.as_bytes() {
-        [b'"', ..] => {
-            let mut scanner = Scanner::new(element, 0);
-            scanner.string().map_err(|_| DecodeError::InvalidPayload)?;
-            let string = element.get(..scanner.at()).unwrap_or_default();
-            let inner = string.get(1..string.len() - 1).unwrap_or_default();
-            if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-                // Copied, not shared: a name that is kept must not keep a long message with it.
-                inner.into()
-            } else {
-                unescape(string).ok_or(DecodeError::InvalidPayload)?
-            }
+        [b'"', inner @ .., b'"'] if plain_len(inner) == inner.len() => {
+            element.get(1..=inner.len()).unwrap_or_default()
         }
-        [b'-' | b'0'..=b'9', ..] => {
-            let number = element.trim_end_matches([',', ' ', '\t', '\n', '\r']);
-            if number.contains(['.', 'e', 'E']) {
-                return Err(DecodeError::InvalidPayload);
-            }
-            number.into()
-        }
+        [b'"', ..] => &*unescape(element).ok_or(DecodeError::InvalidPayload)?,
+        [b'-' | b'0'..=b'9', ..] if !element.contains(['.', 'e', 'E']) => element,
         _ => return Err(DecodeError::InvalidPayload),
     };
-    if is_reserved_event(&name) { Err(DecodeError::ReservedEvent) } else { Ok(name) }
+    // Copied, not shared: a name that is kept must not keep a long message with it.
+    if is_reserved_event(name) { Err(DecodeError::ReservedEvent) } else { Ok(name.into()) }
 }
 
 /// What a string with escapes says. Half a surrogate pair, which JavaScript may send, becomes U+FFFD.
-fn unescape(string: &str) -> Option<Text> {
+fn unescape(string: &str) -> Option<String> {
     struct Lossy;
 
     impl Visitor<'_> for Lossy {
-        type Value = Text;
+        type Value = String;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a string")
         }
 
-        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
-            Ok(String::from_utf8_lossy(bytes).into_owned().into())
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+            Ok(String::from_utf8_lossy(bytes).into_owned())
         }
     }
 

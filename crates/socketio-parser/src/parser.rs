@@ -171,7 +171,7 @@ impl Parser {
         list: &ArgList<'_, T>,
     ) -> Result<EncodedPacket, EncodeError> {
         match self {
-            Self::Json(limits) => encode::json_list(head, list, limits, encode::to_frames)?,
+            Self::Json(limits) => encode::json_list(head, list, limits, encode::to_frames),
             Self::Custom(parser) => custom(&**parser, head, Some(&list)),
         }
     }
@@ -184,7 +184,7 @@ impl Parser {
     ) -> Result<EncodedPacket, EncodeError> {
         let head = Head { packet_type, namespace: check_namespace(namespace)?, id: None };
         match self {
-            Self::Json(_) => encode::json_value(&head, value, encode::to_frames)?,
+            Self::Json(_) => encode::json_value(&head, value),
             Self::Custom(parser) => match &value {
                 Some(value) => custom(&**parser, &head, Some(value)),
                 None => custom(&**parser, &head, None),
@@ -230,11 +230,9 @@ pub fn encode_into<T: Serialize + ?Sized>(
     limits: &Limits,
 ) -> Result<Vec<Bytes>, EncodeError> {
     let (head, list) = event_parts(event, args)?;
-    encode::json_list(&head, &list, limits, |parts, attachments| {
-        for part in parts {
-            buf.put_slice(part);
-        }
-        attachments.into_vec()
+    encode::json_list(&head, &list, limits, |text, attachments| {
+        buf.put_slice(text.as_bytes());
+        Ok(attachments.into_vec())
     })
 }
 
@@ -255,11 +253,9 @@ pub fn encode_ack_into<T: Serialize + ?Sized>(
     limits: &Limits,
 ) -> Result<Vec<Bytes>, EncodeError> {
     let (head, list) = ack_parts(namespace, id, args)?;
-    encode::json_list(&head, &list, limits, |parts, attachments| {
-        for part in parts {
-            buf.put_slice(part);
-        }
-        attachments.into_vec()
+    encode::json_list(&head, &list, limits, |text, attachments| {
+        buf.put_slice(text.as_bytes());
+        Ok(attachments.into_vec())
     })
 }
 

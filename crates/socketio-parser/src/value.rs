@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+        Ok(Value::String(copy(value)))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
@@ -142,6 +142,22 @@ impl<'de> Visitor<'de> for ValueVisitor {
         }
         Ok(Value::Object(members))
     }
+}
+
+/// How much is copied at once: a long copy can be very slow, for the reason that [`Text`](engine_io_parser::Text) copies
+/// in pieces.
+const PIECE: usize = 1 << 10;
+
+fn copy(mut text: &str) -> String {
+    let mut copy = String::with_capacity(text.len());
+    while let Some(end) = (PIECE..PIECE + 4).find(|end| text.is_char_boundary(*end))
+        && let Some((piece, rest)) = text.split_at_checked(end)
+    {
+        copy.push_str(piece);
+        text = rest;
+    }
+    copy.push_str(text);
+    copy
 }
 
 /// If any crate of the program enables `serde_json`'s feature `arbitrary_precision`, numbers come as objects with this key.

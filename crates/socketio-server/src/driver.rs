@@ -15,7 +15,6 @@ use crate::client::{Accepted, ConnectTimer, Connecting, Delivery, Departure, Nam
 use crate::config::Shared;
 use crate::connection::{Connection, Flow, SendError};
 use crate::deadlines::{Key, Timed};
-use crate::emit::Frames;
 use crate::error::ConnectError;
 use crate::event::dispatch::{self, Event};
 use crate::event::run::Caught;
@@ -314,8 +313,7 @@ impl ClientInner {
     }
 
     pub(crate) fn send(&self, packet: EncodedPacket) -> Result<(), SendError> {
-        let frames: Frames = packet.into_frames().collect();
-        self.connection.queue(&frames).map(drop)
+        self.connection.queue(packet.frames()).map(drop)
     }
 
     fn send_connect_error(&self, namespace: &str, error: &ConnectError) {

@@ -6,8 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use engine_io_parser::SharedFrame;
-use smallvec::SmallVec;
 use socketio_adapter::Receipt;
 use socketio_adapter::rooms::JoinError;
 use tokio::sync::oneshot;
@@ -15,9 +13,6 @@ use tokio::sync::oneshot;
 use crate::Socket;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::namespace::{NamespaceInner, Receipts};
-
-/// The frames of one packet; most are one text.
-pub(crate) type Frames = SmallVec<[SharedFrame; 1]>;
 
 /// An event that was emitted: local outboxes have it already.
 ///

@@ -65,14 +65,15 @@ impl Outbox {
         self.frames.front()
     }
 
-    /// A writer has handed `frames_bytes` (as [`cost`] counts them) to the connection.
-    pub(crate) fn written(&mut self, frames_bytes: usize, now: Instant) {
+    /// A writer has handed `frames_bytes` (as [`cost`] counts them) to the connection. The clock is asked only about a peer
+    /// that is slow.
+    pub(crate) fn written(&mut self, frames_bytes: usize, now: impl FnOnce() -> Instant) {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(frames_bytes);
         let bytes = self.bytes();
         if bytes <= SOFT_BYTES {
             self.slow = None;
         } else if let Some(slow) = &mut self.slow {
-            slow.last_progress = now;
+            slow.last_progress = now();
             slow.high_since.take_if(|_| bytes <= HIGH_BYTES);
         }
     }
@@ -175,7 +176,7 @@ mod tests {
         let mut outbox = outbox_with(100);
         let taken = outbox.pop().unwrap();
         assert!(outbox.is_empty() && !outbox.is_idle());
-        outbox.written(cost(&taken), now);
+        outbox.written(cost(&taken), || now);
         assert!(outbox.is_idle());
     }
 
@@ -213,7 +214,7 @@ mod tests {
         let mut outbox = outbox_with(HIGH_BYTES + 1);
         outbox.write_blocked(true, now);
         let taken = outbox.pop().unwrap();
-        outbox.written(cost(&taken), now);
+        outbox.written(cost(&taken), || now);
         assert_eq!(outbox.deadline(STALL), None);
     }
 }

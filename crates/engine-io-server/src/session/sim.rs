@@ -298,7 +298,7 @@ impl Sim {
                 self.send_in_order(Arrival::ToClient(Packet::Ping));
             }
             while let Some(frame) = self.server.outbox.pop() {
-                self.server.outbox.written(cost(&frame), self.now);
+                self.server.outbox.written(cost(&frame), || self.now);
                 self.send_in_order(Arrival::ToClient(message(frame)));
             }
         }

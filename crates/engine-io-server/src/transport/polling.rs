@@ -79,7 +79,7 @@ fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
             }
         }
         if let Some(frame) = core.outbox.pop() {
-            core.outbox.written(cost(&frame), now());
+            core.outbox.written(cost(&frame), now);
         }
     }
     payload.into_inner().into()

@@ -1,20 +1,22 @@
 //! From typed arguments to frames, in one pass over the arguments.
 //!
-//! Only after it is known how many attachments there are, and with them the packet's type. So the arguments are
-//! written into scratch memory of the thread first; then the frame is allocated once, exactly as large as it must be.
+//! Only after it is known how many attachments there are, and with them the packet's type. So a packet is composed in
+//! scratch memory of the thread first; then its frame is allocated once, exactly as large as it must be.
 
 mod args;
-mod json;
+mod key;
+mod list;
+mod string;
+mod writer;
 
 use std::cell::Cell;
-use std::io::Write;
 
-use engine_io_parser::{Message, SharedFrame, TextFrameBuf};
+use engine_io_parser::{Message, SharedFrame, TextFrameBuf, Utf8Error};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use smallvec::SmallVec;
 
 pub(crate) use self::args::ArgList;
-use self::json::{JsonWriter, Shape};
+use self::writer::JsonWriter;
 use crate::args::Attachments;
 use crate::json::count_placeholders;
 use crate::{EncodeError, Limits, PacketType};
@@ -54,129 +56,102 @@ pub(crate) struct Head<'a> {
 }
 
 impl Head<'_> {
-    fn write(&self, attachments: usize, out: &mut Vec<u8>) {
-        match (self.packet_type, attachments) {
-            (packet_type, 0) => push_number(out, packet_type as u64),
-            (packet_type, count) => {
-                push_number(out, packet_type as u64 + BINARY_OFFSET);
-                push_number(out, count as u64);
-                out.push(b'-');
-            }
-        }
+    fn write(&self, out: &mut TextFrameBuf) {
+        push_digit(out, self.packet_type as u8);
         if self.namespace != "/" {
-            out.extend_from_slice(self.namespace.as_bytes());
+            out.push_str(self.namespace);
             out.push(b',');
         }
         if let Some(id) = self.id {
             push_number(out, id);
         }
     }
+
+    /// Changes the type that was written to that of a packet with so many attachments, and says how many.
+    fn make_binary(&self, n_attachments: usize, out: &mut TextFrameBuf) {
+        let mut start = TextFrameBuf::with_capacity(8);
+        push_digit(&mut start, self.packet_type as u8 + BINARY_OFFSET);
+        push_number(&mut start, n_attachments as u64);
+        start.push(b'-');
+        out.replace_start(1, start.as_bytes());
+    }
 }
 
 /// From an event's or an ack's type to that with attachments.
-const BINARY_OFFSET: u64 = PacketType::BinaryEvent as u64 - PacketType::Event as u64;
+const BINARY_OFFSET: u8 = PacketType::BinaryEvent as u8 - PacketType::Event as u8;
 
-fn push_number(out: &mut Vec<u8>, number: u64) {
-    // Most numbers here have one digit.
-    if let digit @ 0..=9 = number {
-        #[expect(clippy::cast_possible_truncation, reason = "it is one digit")]
-        out.push(b'0' + digit as u8);
-        return;
-    }
-    push_number(out, number / 10);
-    push_number(out, number % 10);
+fn push_digit(out: &mut TextFrameBuf, digit: u8) {
+    out.push(b'0' + digit);
 }
 
-/// Encodes an event or an ack; `finish` gets the text in parts, and the attachments.
+fn push_number(out: &mut TextFrameBuf, number: u64) {
+    if number > 9 {
+        push_number(out, number / 10);
+    }
+    push_digit(out, (number % 10) as u8);
+}
+
+/// Encodes an event or an ack; `finish` gets the text and the attachments.
 pub(crate) fn json_list<T: Serialize + ?Sized, R>(
     head: &Head<'_>,
     list: &ArgList<'_, T>,
     limits: &Limits,
-    finish: impl FnOnce(&[&[u8]], Attachments) -> R,
+    finish: impl FnOnce(&mut TextFrameBuf, Attachments) -> Result<R, EncodeError>,
 ) -> Result<R, EncodeError> {
     with_scratch(|scratch| {
-        head.write(0, scratch);
+        head.write(scratch);
         let head_end = scratch.len();
         scratch.push(b'[');
         let mut writer = JsonWriter::new(scratch, limits.max_attachments_out);
         if let Some(name) = list.name {
-            writer.value(name)?;
+            writer.arg(name)?;
         }
-        let name_end = writer.out.len();
-        if list.name.is_some() {
-            writer.out.push(b',');
-        }
-        let front_end = writer.out.len();
-        let mut back_start = front_end;
-        let mut shape = writer.args(list.args)?;
-        if shape == Shape::Several {
-            // They stand in an array now: its first bracket is left out, and its last is written when all is there.
-            back_start += 1;
-            writer.out.pop();
-            if writer.out.len() == back_start {
-                shape = Shape::None;
-            }
-        }
-        if shape == Shape::None {
-            writer.out.truncate(name_end);
-        }
+        writer.args(list.args)?;
         if let Some(offset) = list.offset {
-            if list.name.is_some() || shape != Shape::None {
-                writer.out.push(b',');
-            }
-            writer.value(offset)?;
+            writer.arg(offset)?;
         }
         writer.out.push(b']');
-        let attachments = writer.into_attachments();
-
-        let text_end = scratch.len();
-        let is_binary = !attachments.is_empty();
-        if is_binary {
-            if count_placeholders(scratch.get(head_end..).unwrap_or_default()) != attachments.len() {
+        let (attachments, may_be_forged) = writer.into_attachments();
+        if !attachments.is_empty() {
+            let text = scratch.as_bytes().get(head_end..).unwrap_or_default();
+            if may_be_forged && count_placeholders(text) != attachments.len() {
                 return Err(EncodeError::ForgedPlaceholder);
             }
-            head.write(attachments.len(), scratch);
+            head.make_binary(attachments.len(), scratch);
         }
-        let (text, new_head) = scratch.split_at_checked(text_end).unwrap_or((scratch, &[]));
-        let (front, back) = if shape == Shape::Several {
-            (text.get(..front_end).unwrap_or_default(), text.get(back_start..).unwrap_or_default())
-        } else {
-            (text, &[][..])
-        };
-        let front = if is_binary { front.get(head_end..).unwrap_or_default() } else { front };
-        Ok(finish(&[new_head, front, back], attachments))
+        finish(scratch, attachments)
     })
 }
 
 /// Encodes a packet with a single value, or with none; it can't have attachments.
-pub(crate) fn json_value<T: Serialize + ?Sized, R>(
+pub(crate) fn json_value<T: Serialize + ?Sized>(
     head: &Head<'_>,
     value: Option<&T>,
-    finish: impl FnOnce(&[&[u8]], Attachments) -> R,
-) -> Result<R, EncodeError> {
+) -> Result<EncodedPacket, EncodeError> {
     with_scratch(|scratch| {
-        head.write(0, scratch);
+        head.write(scratch);
         let head_end = scratch.len();
         if let Some(value) = value {
             JsonWriter::new(scratch, 0).value(value)?;
-            if head.packet_type == PacketType::Connect && scratch.get(head_end) != Some(&b'{') {
+            if head.packet_type == PacketType::Connect && scratch.as_bytes().get(head_end) != Some(&b'{') {
                 return Err(EncodeError::InvalidPayload);
             }
         }
-        Ok(finish(&[scratch], Attachments::new()))
+        to_frames(scratch, Attachments::new())
     })
 }
 
-/// Makes frames of a packet's parts.
-pub(crate) fn to_frames(parts: &[&[u8]], attachments: Attachments) -> Result<EncodedPacket, EncodeError> {
-    let mut buf = TextFrameBuf::with_capacity(parts.iter().map(|part| part.len()).sum());
-    for part in parts {
-        buf.write_all(part).map_err(|error| EncodeError::Serialize(error.into()))?;
+/// Makes frames of a packet's text and its attachments.
+pub(crate) fn to_frames(
+    text: &mut TextFrameBuf,
+    attachments: Attachments,
+) -> Result<EncodedPacket, EncodeError> {
+    let text = text.take_frame().map_err(|error: Utf8Error| EncodeError::Serialize(error.into()))?;
+    let mut frames = SmallVec::from_buf([text]);
+    if !attachments.is_empty() {
+        frames.reserve_exact(attachments.len());
+        attachments.into_iter().for_each(|attachment| frames.push(SharedFrame::binary(attachment)));
     }
-    let text = buf.finish().map_err(|error| EncodeError::Serialize(error.into()))?;
-    let mut frames = SmallVec::with_capacity(1 + attachments.len());
-    frames.push(text);
-    frames.extend(attachments.into_iter().map(SharedFrame::binary));
     Ok(EncodedPacket { frames })
 }
 
@@ -188,8 +163,10 @@ pub(crate) fn append_arg(packet: &EncodedPacket, arg: &str) -> Option<EncodedPac
         return None;
     }
     with_scratch(|scratch| {
-        JsonWriter::new(scratch, 0).value(arg).ok()?;
-        let mut packet = to_frames(&[text, b",", scratch, b"]"], Attachments::new()).ok()?;
+        scratch.push_bytes(text);
+        JsonWriter::new(scratch, 0).arg(arg).ok()?;
+        scratch.push(b']');
+        let mut packet = to_frames(scratch, Attachments::new()).ok()?;
         packet.frames.extend(attachments.iter().cloned());
         Some(packet)
     })
@@ -213,19 +190,19 @@ impl<T: Serialize + ?Sized> Serialize for Refusal<'_, T> {
 }
 
 thread_local! {
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Option<TextFrameBuf>> = const { Cell::new(None) };
 }
 
 /// What a thread keeps between two packets.
 const MAX_KEPT_BYTES: usize = 256 << 10;
 
 /// Lends an empty buffer. It is out of its slot meanwhile: a `Serialize` implementation may encode packets, too.
-fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut scratch = SCRATCH.take();
+fn with_scratch<R>(work: impl FnOnce(&mut TextFrameBuf) -> R) -> R {
+    let mut scratch = SCRATCH.take().unwrap_or_default();
     scratch.clear();
     let result = work(&mut scratch);
     if scratch.capacity() <= MAX_KEPT_BYTES {
-        SCRATCH.set(scratch);
+        SCRATCH.set(Some(scratch));
     }
     result
 }

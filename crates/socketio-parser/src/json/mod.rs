@@ -7,4 +7,4 @@ mod scan;
 
 pub(crate) use bind::BindDeserializer;
 pub(crate) use placeholder::count as count_placeholders;
-pub(crate) use scan::{Fault, Scanner, Starts};
+pub(crate) use scan::{Fault, Scanner, Starts, plain_len};

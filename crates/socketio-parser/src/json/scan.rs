@@ -120,21 +120,18 @@ fn walk(
     let mut open: u128 = 0;
     let mut depth: usize = 0;
     loop {
-        at = skip_blanks(bytes, at);
+        let byte = token(bytes, &mut at);
         if depth == 1 && open & OBJECT == 0 {
             note_start(at)?;
         }
-        match bytes.get(at) {
-            Some(b'"') => at = string(bytes, at + 1).map_err(malformed)?,
-            Some(b'-' | b'0'..=b'9') => at = number(bytes, at).map_err(malformed)?,
-            Some(b't') => at = literal(bytes, at, b"true").map_err(malformed)?,
-            Some(b'f') => at = literal(bytes, at, b"false").map_err(malformed)?,
-            Some(b'n') => at = literal(bytes, at, b"null").map_err(malformed)?,
-            Some(bracket @ (b'{' | b'[')) => {
+        match byte {
+            b'"' => at = string(bytes, at + 1).map_err(malformed)?,
+            b'-' | b'0'..=b'9' => at = number(bytes, at).map_err(malformed)?,
+            b'{' | b'[' => {
                 if depth == max_depth {
                     return Err(Fault::TooDeep);
                 }
-                let is_object = *bracket == b'{';
+                let is_object = byte == b'{';
                 if is_object && let Some(count) = attachments {
                     match placeholder::read(bytes, at) {
                         Placeholder::None => {}
@@ -144,9 +141,9 @@ fn walk(
                         }
                     }
                 }
-                at = skip_blanks(bytes, at + 1);
+                at += 1;
                 let closing = if is_object { b'}' } else { b']' };
-                if bytes.get(at) == Some(&closing) {
+                if token(bytes, &mut at) == closing {
                     if depth == 0 && !is_object {
                         note_start(at)?;
                     }
@@ -160,6 +157,9 @@ fn walk(
                     continue;
                 }
             }
+            b't' => at = literal(bytes, at, b"true").map_err(malformed)?,
+            b'f' => at = literal(bytes, at, b"false").map_err(malformed)?,
+            b'n' => at = literal(bytes, at, b"null").map_err(malformed)?,
             _ => return Err(malformed(at)),
         }
         // A value ends here, and with it perhaps the arrays and objects around it.
@@ -167,18 +167,17 @@ fn walk(
             if depth == 0 {
                 return Ok(at);
             }
-            at = skip_blanks(bytes, at);
             let is_object = open & OBJECT != 0;
-            match (bytes.get(at), is_object) {
-                (Some(b','), true) => {
-                    at = key(bytes, skip_blanks(bytes, at + 1)).map_err(malformed)?;
+            match (token(bytes, &mut at), is_object) {
+                (b',', true) => {
+                    at = key(bytes, at + 1).map_err(malformed)?;
                     break;
                 }
-                (Some(b','), false) => {
+                (b',', false) => {
                     at += 1;
                     break;
                 }
-                (Some(b'}'), true) | (Some(b']'), false) => {
+                (b'}', true) | (b']', false) => {
                     if depth == 1 && !is_object {
                         note_start(at)?;
                     }
@@ -192,6 +191,21 @@ fn walk(
     }
 }
 
+/// The next byte that is no blank, and steps to it; zero, which JSON does not know, at the end.
+#[inline]
+fn token(bytes: &[u8], at: &mut usize) -> u8 {
+    match bytes.get(*at) {
+        Some(byte @ b'!'..) => *byte,
+        _ => token_after_blanks(bytes, at),
+    }
+}
+
+#[cold]
+fn token_after_blanks(bytes: &[u8], at: &mut usize) -> u8 {
+    *at = skip_blanks(bytes, *at);
+    bytes.get(*at).copied().unwrap_or(0)
+}
+
 #[inline]
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
@@ -200,42 +214,86 @@ fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// A key and its colon.
+/// A key and its colon, with blanks before either.
 #[inline]
-fn key(bytes: &[u8], at: usize) -> Result<usize, usize> {
-    let at = string(bytes, expect(bytes, at, b'"')?)?;
-    expect(bytes, skip_blanks(bytes, at), b':')
-}
-
-#[inline]
-fn expect(bytes: &[u8], at: usize, byte: u8) -> Result<usize, usize> {
-    if bytes.get(at) == Some(&byte) { Ok(at + 1) } else { Err(at) }
+fn key(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
+    if token(bytes, &mut at) != b'"' {
+        return Err(at);
+    }
+    at = string(bytes, at + 1)?;
+    if token(bytes, &mut at) == b':' { Ok(at + 1) } else { Err(at) }
 }
 
 /// A string after its first quote.
+#[inline]
 fn string(bytes: &[u8], mut at: usize) -> Result<usize, usize> {
     loop {
-        while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>)
-            && is_plain(block)
-        {
-            at += block.len();
-        }
-        while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            let special = special_bytes(u64::from_le_bytes(*word));
-            if special != 0 {
-                at += (special.trailing_zeros() / 8) as usize;
-                break;
-            }
-            at += 8;
-        }
-        // Within the last seven bytes of the text nothing was skipped.
+        at = plain_end(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => at = escape(bytes, at + 1)?,
-            Some(0x20..) => at += 1,
             _ => return Err(at),
         }
     }
+}
+
+/// Where the first byte stands, from `at` on, that ends the plain part of a string: a quote, a backslash or a control
+/// character.
+///
+/// Most strings are short, so the first bytes are looked at by words, the rest by blocks.
+#[inline]
+fn plain_end(bytes: &[u8], at: usize) -> usize {
+    match plain_words(bytes, at, at + BLOCK) {
+        Ok(end) => end,
+        Err(at) => long_plain_end(bytes, at),
+    }
+}
+
+#[inline(never)]
+fn long_plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>)
+        && is_plain(block)
+    {
+        at += BLOCK;
+    }
+    plain_words(bytes, at, bytes.len()).unwrap_or(bytes.len())
+}
+
+/// [`plain_end`], unless that is `end` or a little behind it: then, as an error, how far all is plain.
+#[inline]
+fn plain_words(bytes: &[u8], mut at: usize, end: usize) -> Result<usize, usize> {
+    while at < end {
+        let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let special = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
+            return Ok(at + special.unwrap_or(rest.len()));
+        };
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return Ok(at + (special.trailing_zeros() / 8) as usize);
+        }
+        at += word.len();
+    }
+    Err(at)
+}
+
+/// The length of the plain part at the start of a text that is to be a string.
+#[inline]
+pub(crate) fn plain_len(text: &[u8]) -> usize {
+    if let Some(word) = text.last_chunk::<8>()
+        && text.len() < BLOCK
+    {
+        // The last word reaches back to bytes that were looked at, instead of a look at each byte of a rest.
+        let last = text.len() - word.len();
+        return match plain_words(text, 0, last) {
+            Ok(end) => end,
+            Err(_) => match special_bytes(u64::from_le_bytes(*word)) {
+                0 => text.len(),
+                special => last + (special.trailing_zeros() / 8) as usize,
+            },
+        };
+    }
+    plain_end(text, 0)
 }
 
 /// An escape after its backslash.
@@ -287,10 +345,12 @@ fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, usize> {
 const MAX_DEPTH: usize = 128;
 const OBJECT: u128 = 1;
 
+const BLOCK: usize = 32;
+
 /// Whether no byte of the block ends the plain part of a string. Without a branch inside, it compiles to a few vector
 /// instructions.
 #[inline]
-fn is_plain(block: &[u8; 32]) -> bool {
+fn is_plain(block: &[u8; BLOCK]) -> bool {
     let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
     block.iter().fold(0, |any, byte| any | special(byte)) == 0
 }
@@ -362,6 +422,20 @@ mod tests {
                     let marks = special_bytes(u64::from_le_bytes(word));
                     assert_eq!((marks.trailing_zeros() / 8) as usize, at, "{special:x} {filler:x}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_plain_part_ends_at_the_first_special_byte_wherever_it_stands() {
+        for len in 0..150 {
+            let mut bytes = vec![b'x'; len];
+            assert_eq!(plain_len(&bytes), len);
+            for at in (0..len).rev() {
+                bytes[at] = [b'"', b'\\', 0x1f][at % 3];
+                assert_eq!(plain_len(&bytes), at, "{at} of {len}");
+                let within = [&[b'"'; 5], &bytes[..], &[b'"'; 3]].concat();
+                assert_eq!(plain_end(&within, 5), 5 + at, "{at} of {len}, between others");
             }
         }
     }

@@ -24,16 +24,21 @@ pub struct EventContext {
 
 /// What a handler is called for.
 pub(crate) trait Context: Send + 'static {
-    /// The handler has all its arguments: what they were made of is not needed any more.
-    fn forget_arguments(&mut self) {}
+    /// What is left when the handler has all its arguments: where its answer goes. A long message must not be kept while
+    /// the handler runs and answers.
+    fn into_ack(self) -> Option<Ack>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 impl Context for ConnectContext {}
 
 impl Context for EventContext {
-    /// A long message must not be kept while the handler runs and answers.
-    fn forget_arguments(&mut self) {
-        self.args = Args::default();
+    fn into_ack(self) -> Option<Ack> {
+        self.ack
     }
 }
 

@@ -18,13 +18,14 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use engine_io_parser::Text;
+use smallvec::SmallVec;
 use socketio_parser::Args;
 
 use crate::Socket;
 use crate::connection::Flow;
 use crate::error::HandlerError;
 use crate::event::run::{Caught, Panicked};
-use crate::event::{Ack, Call, DisconnectContext, EventContext};
+use crate::event::{Ack, Call, DisconnectContext, EventContext, EventHandler};
 use crate::namespace::Table;
 use crate::socket::SocketInner;
 use crate::sync::Mutex;
@@ -117,7 +118,7 @@ pub(crate) fn handle_event(socket: &Arc<SocketInner>, event: Event) -> Flow {
     }
     let handlers = state.begin(socket);
     drop(state);
-    let handlers = start(socket, handlers, event);
+    start(socket, &handlers, event);
     if finish(socket, handlers) {
         spawn_drain(socket);
     }
@@ -195,44 +196,57 @@ struct Handlers {
     own: Option<Arc<Table>>,
 }
 
-/// Starts the handlers of one event; those that are pending go on as tasks.
-fn start(socket: &Arc<SocketInner>, handlers: Handlers, event: Event) -> Handlers {
-    let Event { name, id, args, .. } = event;
-    if socket.shared().is_closing.load(Ordering::Acquire) {
-        return handlers;
-    }
-    let tables = [Some(&handlers.shared.1), handlers.own.as_ref()];
-    let found = tables.map(|table| table?.events.get_key_value(&*name)).into_iter().flatten();
-    let n_handlers: usize = found.clone().map(|(_, list)| list.len()).sum();
-    if n_handlers == 0 {
-        tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
-    }
-    let handle = Socket::from_inner(socket);
-    let mut acks = Ack::for_handlers(&handle, id, n_handlers);
-    // The last handler, most often the only one, gets what has come in itself.
-    let mut received = Some((name, args));
-    let calls = found.flat_map(|(event, list)| list.iter().map(move |handler| (event, handler)));
-    for (idx, (event, handler)) in calls.enumerate() {
-        let Some((name, args)) = (if idx + 1 == n_handlers { received.take() } else { received.clone() })
-        else {
-            break;
-        };
-        let context = EventContext { socket: handle.clone(), name, args, ack: acks.next() };
-        let mut future = Caught::new(|| handler(context));
-        match future.poll_in_place() {
-            Poll::Ready(result) => report(socket, event, result),
-            Poll::Pending => {
-                let running = Running::new(socket);
-                let event = Arc::clone(event);
-                socket.spawn(async move {
-                    let result = future.await;
-                    report(&running.0, &event, result);
-                    running.finish().await;
-                });
+impl Handlers {
+    /// The handlers of an event, and its name as they were registered for it: first those of the namespace.
+    fn find(&self, name: &str) -> SmallVec<[(&Arc<str>, &EventHandler); 1]> {
+        let mut found = SmallVec::new();
+        for table in [Some(&self.shared.1), self.own.as_ref()].into_iter().flatten() {
+            if let Some((event, list)) = table.events.get_key_value(name) {
+                found.extend(list.iter().map(|handler| (event, &**handler)));
             }
         }
+        found
     }
-    handlers
+}
+
+/// Starts the handlers of one event; those that are pending go on as tasks.
+fn start(socket: &Arc<SocketInner>, handlers: &Handlers, event: Event) {
+    let Event { name, id, args, .. } = event;
+    if socket.shared().is_closing.load(Ordering::Acquire) {
+        return;
+    }
+    let found = handlers.find(&name);
+    let Some((&(last, handler), others)) = found.split_last() else {
+        tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
+        return;
+    };
+    let handle = Socket::from_inner(socket);
+    let mut acks = Ack::for_handlers(&handle, id, found.len());
+    for &(event, handler) in others {
+        let context =
+            EventContext { socket: handle.clone(), name: name.clone(), args: args.clone(), ack: acks.next() };
+        call(socket, event, handler, context);
+    }
+    // The last handler, most often the only one, gets what has come in itself.
+    let ack = acks.next();
+    drop(acks);
+    call(socket, last, handler, EventContext { socket: handle, name, args, ack });
+}
+
+fn call(socket: &Arc<SocketInner>, event: &Arc<str>, handler: &EventHandler, context: EventContext) {
+    let mut future = Caught::new(|| handler(context));
+    match future.poll_in_place() {
+        Poll::Ready(result) => report(socket, event, result),
+        Poll::Pending => {
+            let running = Running::new(socket);
+            let event = Arc::clone(event);
+            socket.spawn(async move {
+                let result = future.await;
+                report(&running.0, &event, result);
+                running.finish().await;
+            });
+        }
+    }
 }
 
 /// Stops being the one who starts handlers; returns whether some are due after all.
@@ -280,7 +294,7 @@ async fn drain_if_idle(socket: &Arc<SocketInner>) {
             (state.begin(socket), event)
         };
         socket.client().unpark(event.cost);
-        let handlers = start(socket, handlers, event);
+        start(socket, &handlers, event);
         finish(socket, handlers);
         n_started += 1;
         if n_started.is_multiple_of(MAX_STARTED_AT_ONCE) {

@@ -124,8 +124,8 @@ where
 {
     Box::new(move |mut context| match handler.call(&mut context) {
         Ok(future) => {
-            context.forget_arguments();
-            Box::pin(async move { future.await.settle(context) })
+            let ack = context.into_ack();
+            Box::pin(async move { future.await.settle(ack) })
         }
         Err(error) => Box::pin(async move { Err(HandlerError::Extract(error)) }),
     })

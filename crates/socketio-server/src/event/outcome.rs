@@ -5,7 +5,7 @@ use std::error::Error;
 use serde::Serialize;
 
 use crate::error::{ConnectError, HandlerError};
-use crate::event::EventContext;
+use crate::event::{Ack, EventContext};
 use crate::{Emit, Joined};
 
 /// What a handler returns: `()`, the value of an emit or of a join, [`Reply<T>`](Reply), or a `Result` of these.
@@ -19,13 +19,13 @@ use crate::{Emit, Joined};
     note = "to answer with this value, return `Reply(value)`; only event handlers can reply"
 )]
 pub trait Outcome<C>: Send + 'static {
-    /// Acts on what was returned.
+    /// Acts on what was returned; `ack` is where an answer goes, if the client can get one.
     ///
     /// # Errors
     ///
     /// What the handler, or the emit that it returned, has failed with.
     #[doc(hidden)]
-    fn settle(self, context: C) -> Result<(), HandlerError>;
+    fn settle(self, ack: Option<Ack>) -> Result<(), HandlerError>;
 }
 
 /// What a middleware returns: `()` lets the client in, a `Result` decides.
@@ -50,7 +50,7 @@ pub trait MiddlewareOutcome: Send + 'static {
 pub struct Reply<T>(pub T);
 
 impl<C: 'static> Outcome<C> for () {
-    fn settle(self, _: C) -> Result<(), HandlerError> {
+    fn settle(self, _: Option<Ack>) -> Result<(), HandlerError> {
         Ok(())
     }
 }
@@ -58,7 +58,7 @@ impl<C: 'static> Outcome<C> for () {
 /// A handler that loops for ever, or always panics.
 #[diagnostic::do_not_recommend]
 impl<C: 'static> Outcome<C> for Never {
-    fn settle(self, _: C) -> Result<(), HandlerError> {
+    fn settle(self, _: Option<Ack>) -> Result<(), HandlerError> {
         match self {}
     }
 }
@@ -85,20 +85,20 @@ impl<T> Returns for fn() -> T {
 }
 
 impl<C: 'static> Outcome<C> for Emit {
-    fn settle(self, _: C) -> Result<(), HandlerError> {
+    fn settle(self, _: Option<Ack>) -> Result<(), HandlerError> {
         self.into_local_result().map_err(HandlerError::Emit)
     }
 }
 
 impl<C: 'static> Outcome<C> for Joined {
-    fn settle(self, _: C) -> Result<(), HandlerError> {
+    fn settle(self, _: Option<Ack>) -> Result<(), HandlerError> {
         self.into_local_result().map_err(HandlerError::Join)
     }
 }
 
 impl<T: Serialize + Send + 'static> Outcome<EventContext> for Reply<T> {
-    fn settle(self, context: EventContext) -> Result<(), HandlerError> {
-        let ack = context.ack.ok_or(HandlerError::AckTaken)?;
+    fn settle(self, ack: Option<Ack>) -> Result<(), HandlerError> {
+        let ack = ack.ok_or(HandlerError::AckTaken)?;
         if ack.is_requested() { ack.reply(&self.0).map_err(HandlerError::Emit) } else { Ok(()) }
     }
 }
@@ -108,9 +108,9 @@ where
     T: Outcome<C>,
     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 {
-    fn settle(self, context: C) -> Result<(), HandlerError> {
+    fn settle(self, ack: Option<Ack>) -> Result<(), HandlerError> {
         match self {
-            Ok(outcome) => outcome.settle(context),
+            Ok(outcome) => outcome.settle(ack),
             Err(error) => Err(HandlerError::Failed(error.into())),
         }
     }

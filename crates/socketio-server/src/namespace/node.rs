@@ -142,7 +142,7 @@ fn frames_of_args(
     }
     buf.push_str(&args.json);
     let mut frames = SmallVec::with_capacity(1 + args.attachments.len());
-    frames.push(buf.finish()?);
+    frames.push(buf.take_frame()?);
     frames.extend(args.attachments.iter().cloned().map(SharedFrame::binary));
     Ok(frames)
 }

@@ -21,7 +21,7 @@ pub(crate) use inner::SocketInner;
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::config::Shared;
 use crate::connection::{Client, Connection};
-use crate::emit::{Emit, Frames, Joined};
+use crate::emit::{Emit, Joined};
 use crate::error::{AckError, EmitError};
 use crate::event::{
     DisconnectContext, EventContext, ExtractError, Handler, Outcome, erase_disconnect, erase_event,
@@ -65,7 +65,7 @@ impl Socket {
     /// ```
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
         let result = self.encode(event, None, &args).map_err(EmitError::from);
-        let result = result.and_then(|frames| self.0.queue(&frames).map(drop));
+        let result = result.and_then(|packet| self.0.queue(packet.frames()).map(drop));
         Emit::to_socket(self, event, result)
     }
 
@@ -99,12 +99,12 @@ impl Socket {
         let id = self.0.namespace_inner().next_ack_id();
         let max = self.shared().config.max_pending_acks;
         let sent = self.encode(event, Some(id), &args).map_err(|error| AckError::Emit(error.into()));
-        let sent = sent.and_then(|frames| {
+        let sent = sent.and_then(|packet| {
             let answer = self.0.acks.lock().expect(id, max).map_err(|refused| match refused {
                 acks::Refused::Closed => AckError::Disconnected,
                 acks::Refused::Full => AckError::TooMany { max },
             })?;
-            match self.0.queue(&frames) {
+            match self.0.queue(packet.frames()) {
                 Ok(wake) => drop(wake),
                 Err(EmitError::Disconnected) => return Err(AckError::Disconnected),
                 Err(error) => return Err(error.into()),
@@ -258,18 +258,18 @@ impl Socket {
 
     pub(crate) fn send_ack<T: Serialize + ?Sized>(&self, id: u64, args: &T) -> Result<(), EmitError> {
         let packet = self.shared().parser.encode_ack(self.0.namespace_inner().name(), id, args)?;
-        let frames: Frames = packet.into_frames().collect();
-        self.0.queue(&frames).map(drop)
+        self.0.queue(packet.frames()).map(drop)
     }
 
-    fn encode<T: Serialize>(&self, event: &str, id: Option<u64>, args: &T) -> Result<Frames, EncodeError> {
+    fn encode<T: Serialize>(
+        &self,
+        event: &str,
+        id: Option<u64>,
+        args: &T,
+    ) -> Result<EncodedPacket, EncodeError> {
         let mut header = EventHeader::new(self.0.namespace_inner().name(), event);
         header.id = id;
-        self.shared()
-            .parser
-            .encode_event(&header, args)
-            .map(EncodedPacket::into_frames)
-            .map(Iterator::collect)
+        self.shared().parser.encode_event(&header, args)
     }
 }
 
@@ -297,7 +297,7 @@ impl Volatile<'_> {
     pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
         let Self(socket) = self;
         let result = socket.encode(event, None, &args).map_err(EmitError::from);
-        let result = result.and_then(|frames| socket.0.queue_volatile(&frames).map(drop));
+        let result = result.and_then(|packet| socket.0.queue_volatile(packet.frames()).map(drop));
         Emit::to_socket(socket, event, result)
     }
 }

@@ -58,9 +58,16 @@ struct Goodbye(Option<CloseCode>);
 
 /// One turn of the connection's task.
 struct Turn {
-    now: Instant,
+    /// When the first frame was looked at: a turn that reads nothing needs no clock.
+    now: Option<Instant>,
     /// How many frames may still be handled in it.
     budget: u32,
+}
+
+impl Turn {
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(now)
+    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
@@ -88,7 +95,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Awake, the task looks at everything before it sleeps: nobody need wake it, least of all it itself.
-        self.session.with_core(|core| core.clear_websocket_waker());
+        let is_due = self.session.with_core(|core| {
+            core.clear_websocket_waker();
+            core.is_due_on_websocket()
+        });
+        // Woken by the outbox: others that run in this turn may have more for this peer, and all of it goes out in one
+        // call.
+        if is_due && !self.has_yielded && matches!(self.stage, Stage::Open) && !self.writer.is_blocked() {
+            self.has_yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.has_yielded = false;
         let has_read = self.read(cx).unwrap_or_else(|Goodbye(code)| {
             self.say_goodbye(code);
             true
@@ -101,18 +119,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if let Stage::Closing { .. } = self.stage {
                 return self.poll_closing(cx);
             }
-            // Woken by the outbox alone: others that run in this turn may have more for this peer, and all of it goes
-            // out in one call.
-            if !has_read
-                && !self.has_yielded
-                && !self.writer.has_control()
-                && self.session.with_core(|core| core.is_due_on_websocket())
-            {
-                self.has_yielded = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.has_yielded = false;
             let is_blocked = self.writer.poll_write(&mut self.io, &self.session, cx)?.is_pending();
             if !is_blocked {
                 self.n_pongs = 0;
@@ -217,7 +223,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     /// Reads what there is, up to a budget. Says whether anything came.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Goodbye> {
         let mut has_read = false;
-        let mut turn = Turn { now: now(), budget: FRAMES_PER_TURN };
+        let mut turn = Turn { now: None, budget: FRAMES_PER_TURN };
         if !self.unread.is_empty() && self.may_read(cx) {
             has_read = true;
             let mut unread = std::mem::take(&mut self.unread);
@@ -298,7 +304,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 }
             };
             turn.budget -= 1;
-            flow = self.handle(inbound, turn.now)?;
+            flow = self.handle(inbound, turn.now())?;
         }
         Ok(())
     }

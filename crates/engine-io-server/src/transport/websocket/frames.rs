@@ -137,7 +137,8 @@ impl FrameReader {
             // The last piece: from here on the size is known and paid for.
             partial.payload.reserve_exact(n);
         }
-        partial.payload.extend_from_slice(arrived);
+        // In pieces, for the reason that [`Text`](engine_io_parser::Text) copies in pieces: a long copy can be very slow.
+        arrived.chunks(PIECE).for_each(|piece| partial.payload.extend_from_slice(piece));
         if n < missing {
             return Ok(None);
         }
@@ -243,6 +244,8 @@ pub(super) fn write_close(out: &mut Vec<u8>, code: Option<CloseCode>) {
     write_frame(out, OpCode::Control(Control::Close), body.as_ref().map_or(&[], |body| body));
 }
 
+/// How much of a payload is copied at once.
+const PIECE: usize = 1 << 10;
 /// Two bytes, a 64-bit length and a mask.
 const MAX_HEADER: usize = 14;
 const MAX_CONTROL: u64 = 125;

@@ -66,8 +66,9 @@ impl Writer {
         &mut self.control
     }
 
-    pub(super) fn has_control(&self) -> bool {
-        !self.control.is_empty()
+    /// Whether the connection has not taken all of the last write.
+    pub(super) fn is_blocked(&self) -> bool {
+        !self.unsent.is_empty()
     }
 
     /// Writes all that is due, the outbox as far as the session's state allows; ready when nothing is left.
