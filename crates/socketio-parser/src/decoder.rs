@@ -9,7 +9,7 @@ use serde::de::{Deserializer as _, Visitor};
 use crate::args::{Args, Attachments, Payload};
 use crate::custom::CustomDecoder;
 use crate::header::Header;
-use crate::json::{Fault, Scanner, Starts, plain_len};
+use crate::json::{Fault, Scanner, Starts, plain_len, trim_element};
 use crate::packet::{Packet, PacketType, is_reserved_event};
 use crate::{DecodeError, Limits};
 
@@ -278,8 +278,7 @@ fn decode_error(fault: Fault, limits: &Limits) -> DecodeError {
 /// The first element of an event, whose payload was checked: a string, or an integer whose digits are the name.
 fn event_name(text: &Text, starts: &Starts) -> Result<Text, DecodeError> {
     let [start, end, ..] = starts[..] else { return Err(DecodeError::InvalidPayload) };
-    let element = text.get(start as usize..end as usize).unwrap_or_default();
-    let element = element.trim_end_matches([',', ' ', '\t', '\n', '\r']);
+    let element = trim_element(text.get(start as usize..end as usize).unwrap_or_default());
     let name = match element.as_bytes() {
         [b'"', inner @ .., b'"'] if plain_len(inner) == inner.len() => {
             element.get(1..=inner.len()).unwrap_or_default()

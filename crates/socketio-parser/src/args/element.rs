@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use serde_json::Error;
 
 use crate::CustomValue;
-use crate::json::BindDeserializer;
+use crate::json::{BindDeserializer, trim_element};
 
 /// Where one argument is read from.
 pub(super) enum Element<'de> {
@@ -22,12 +22,22 @@ impl<'de> Element<'de> {
     pub(super) fn new(text: &'de str, attachments: &'de [Bytes]) -> Self {
         if attachments.is_empty() { Self::Json(text) } else { Self::Bound(text, attachments) }
     }
+
+    /// What a string says that has no escapes: the text was checked when it came, and need not be read once more.
+    fn plain_string(&self) -> Option<&'de str> {
+        let (Self::Json(text) | Self::Bound(text, _)) = *self else { return None };
+        let inner = trim_element(text.strip_prefix('"')?).strip_suffix('"')?;
+        memchr::memchr(b'\\', inner.as_bytes()).is_none().then_some(inner)
+    }
 }
 
-/// Passes a call on to the deserializer of each kind.
+/// Passes a call on to the deserializer of each kind, unless `$string` has what is asked for at hand.
 macro_rules! forward {
-    ($($method:ident($($arg:ident: $ty:ty),*))*) => {$(
+    ($string:expr; $($method:ident($($arg:ident: $ty:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> Result<V::Value, Error> {
+            if let Some(string) = $string(&self) {
+                return visitor.visit_borrowed_str(string);
+            }
             match self {
                 Self::Json(text) => serde_json::Deserializer::from_str(text).$method($($arg,)* visitor),
                 Self::Bound(text, attachments) => {
@@ -55,10 +65,12 @@ macro_rules! forward {
 impl<'de> Deserializer<'de> for Element<'de> {
     type Error = Error;
 
-    forward! {
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+    forward! { Self::plain_string; deserialize_any() deserialize_str() deserialize_string() }
+
+    forward! { |_: &Self| None;
+        deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
         deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
-        deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_f32() deserialize_f64() deserialize_char()
         deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit()
         deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
         deserialize_seq() deserialize_tuple(len: usize) deserialize_tuple_struct(name: &'static str, len: usize)

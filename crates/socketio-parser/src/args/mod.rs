@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use self::element::Element;
 use self::list::ListDeserializer;
-use crate::json::Starts;
+use crate::json::{Starts, trim_element};
 use crate::{ArgsError, CustomValue, Value};
 
 /// The attachments of a packet.
@@ -121,9 +121,7 @@ impl Args {
     /// Binary values stand in it as placeholders, whose `num` is an index into [`attachments`](Self::attachments).
     pub fn json_texts(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).filter_map(|idx| match self.element(idx) {
-            Element::Json(text) | Element::Bound(text, _) => {
-                Some(text.trim_end_matches([',', ' ', '\t', '\n', '\r']))
-            }
+            Element::Json(text) | Element::Bound(text, _) => Some(trim_element(text)),
             Element::Custom(_) | Element::Missing(_) => None,
         })
     }

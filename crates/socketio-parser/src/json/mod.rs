@@ -8,3 +8,8 @@ mod scan;
 pub(crate) use bind::BindDeserializer;
 pub(crate) use placeholder::count as count_placeholders;
 pub(crate) use scan::{Fault, Scanner, Starts, plain_len};
+
+/// One element of an array without what stands between it and the next, or the end.
+pub(crate) fn trim_element(text: &str) -> &str {
+    text.trim_end_matches([',', ' ', '\t', '\n', '\r'])
+}
