@@ -77,14 +77,17 @@ impl Engine {
         // Small packets leave at once.
         let _ = stream.set_nodelay(true);
         let engine = self.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let (engine, fallback) = (engine.clone(), Arc::clone(&fallback));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answer = if engine.owns_path(request.uri().path()) {
+                Ok(engine.answer(request, Some(PeerAddr(peer))))
+            } else {
+                Err(fallback(&request))
+            };
             async move {
-                if !engine.owns_path(request.uri().path()) {
-                    return Ok::<_, Infallible>(fallback(&request));
-                }
-                request.extensions_mut().insert(PeerAddr(peer));
-                Ok(engine.handle_request(request).await)
+                Ok::<_, Infallible>(match answer {
+                    Ok(answer) => answer.await,
+                    Err(response) => response,
+                })
             }
         });
         let connection = http1::Builder::new()
@@ -97,6 +100,8 @@ impl Engine {
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
+            // Both may be dropped: the connection goes on below. It comes first, as it is what happens.
+            biased;
             ended = connection.as_mut() => ended,
             () = self.drained() => {
                 connection.as_mut().graceful_shutdown();

@@ -41,14 +41,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let engine = self.0.clone();
-        Box::pin(async move {
-            if engine.owns_path(request.uri().path()) {
-                Ok(engine.handle_request(request).await)
-            } else {
-                Ok(respond(StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"Not Found")))
-            }
-        })
+        if self.0.owns_path(request.uri().path()) {
+            let answer = self.0.handle_request(request);
+            Box::pin(async move { Ok(answer.await) })
+        } else {
+            let response = respond(StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"Not Found"));
+            Box::pin(std::future::ready(Ok(response)))
+        }
     }
 }
 
@@ -117,8 +116,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.engine.owns_path(request.uri().path()) {
-            let engine = self.engine.clone();
-            Box::pin(async move { Ok(engine.handle_request(request).await.map(EitherBody::Engine)) })
+            let answer = self.engine.handle_request(request);
+            Box::pin(async move { Ok(answer.await.map(EitherBody::Engine)) })
         } else {
             let response = self.inner.call(request);
             Box::pin(async move { Ok(response.await?.map(EitherBody::Inner)) })

@@ -6,6 +6,7 @@ pub(crate) mod request;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,22 @@ pub(crate) struct OpenRequest {
     pub(crate) base64: bool,
 }
 
+/// What a request is for.
+enum Route {
+    Get(Session),
+    Post(Session),
+    /// A session that does not exist yet, or a WebSocket.
+    Open(EngineRequest),
+}
+
+/// What is to be done for it. Each connection has room for the largest: what happens once in a session has its own.
+enum Work<B> {
+    Get { session: Session },
+    Post { session: Session, parts: Parts, body: B },
+    Open(Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>),
+    Refused(Refusal),
+}
+
 impl Engine {
     /// An engine with these options whose sessions go to `handler`.
     ///
@@ -106,31 +123,62 @@ impl Engine {
     /// A poll is answered when there is something to send. A WebSocket is upgraded through hyper and served by a task
     /// of its own; for servers that upgrade in another way there is [`accept_websocket`](Self::accept_websocket).
     ///
+    /// What the request is for is decided in this call, and of a poll's headers nothing is kept: they are slices of the
+    /// HTTP server's read buffer, which it would have to replace while the poll waits.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future tells the engine that the client went away: a waiting poll or a half-read POST closes its
     /// session (`transport error`), since nobody knows what arrived.
-    pub async fn handle_request<B>(&self, request: Request<B>) -> Response<Body>
+    pub fn handle_request<B>(&self, request: Request<B>) -> impl Future<Output = Response<Body>> + use<B>
+    where
+        B: http_body::Body,
+        B::Error: fmt::Display,
+    {
+        self.answer(request, None)
+    }
+
+    /// As [`handle_request`](Self::handle_request), of a request whose peer may be known apart from its extensions.
+    pub(crate) fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<PeerAddr>,
+    ) -> impl Future<Output = Response<Body>> + use<B>
     where
         B: http_body::Body,
         B::Error: fmt::Display,
     {
         let (mut parts, body) = request.into_parts();
         let is_http1_post = parts.method == Method::POST && parts.version < Version::HTTP_2;
-        let result = match EngineRequest::parse(&parts, &self.0.config) {
-            Ok(request) if request.is_upgrade => self.upgrade(&mut parts, &request).await,
-            Ok(request) => self.poll_or_post(parts, request, body).await,
-            Err(refusal) => Err(refusal),
+        let limits = self.limits();
+        let work = match self.route(&parts) {
+            Ok(Route::Get(session)) => Work::Get { session },
+            Ok(Route::Post(session)) => Work::Post { session, parts, body },
+            Ok(Route::Open(request)) => {
+                if let Some(peer) = peer {
+                    parts.extensions.insert(peer);
+                }
+                Work::Open(Box::pin(self.clone().open_for(parts, request)))
+            }
+            Err(refusal) => Work::Refused(refusal),
         };
-        let mut response = result.unwrap_or_else(|refusal| {
-            log(&refusal);
-            refusal.response()
-        });
-        if is_http1_post && response.status().is_client_error() {
-            // Its body may not have been read; what follows on the connection must not be taken for a request.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        async move {
+            let result = match work {
+                Work::Get { session } => polling::get(&session, limits).await,
+                Work::Post { session, parts, body } => polling::post(&session, parts, body, limits).await,
+                Work::Open(opening) => opening.await,
+                Work::Refused(refusal) => Err(refusal),
+            };
+            let mut response = result.unwrap_or_else(|refusal| {
+                log(&refusal);
+                refusal.response()
+            });
+            if is_http1_post && response.status().is_client_error() {
+                // Its body may not have been read; what follows on the connection must not be taken for a request.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         }
-        response
     }
 
     /// Accepts a WebSocket for a server that upgrades connections in its own way.
@@ -191,30 +239,32 @@ impl Engine {
         Limits::default().with_max_payload_bytes(self.0.config.max_http_buffer_size)
     }
 
-    async fn poll_or_post<B>(
-        &self,
-        parts: Parts,
-        request: EngineRequest,
-        body: B,
-    ) -> Result<Response<Body>, Refusal>
-    where
-        B: http_body::Body,
-        B::Error: fmt::Display,
-    {
-        let Some(session) = self.find(&request)? else {
-            let open = self.check_open(&parts, &request).await?;
-            let handshake = self.handshake(&open.id, Transport::Polling);
-            self.open(open, Transport::Polling);
-            return Ok(polling::opened(&handshake));
-        };
+    /// What a request is for.
+    fn route(&self, parts: &Parts) -> Result<Route, Refusal> {
+        let request = EngineRequest::parse(parts, &self.0.config)?;
+        if request.is_upgrade {
+            return Ok(Route::Open(request));
+        }
+        let Some(session) = self.find(&request)? else { return Ok(Route::Open(request)) };
         if request.transport != Transport::Polling {
             return Err(Refusal::TransportMismatch);
         }
         match parts.method {
-            Method::GET => polling::get(&session, self.limits()).await,
-            Method::POST => polling::post(&session, &parts, body, self.limits()).await,
+            Method::GET => Ok(Route::Get(session)),
+            Method::POST => Ok(Route::Post(session)),
             _ => Err(Refusal::BadMethod),
         }
+    }
+
+    /// Opens a session, or lets a WebSocket into one.
+    async fn open_for(self, mut parts: Parts, request: EngineRequest) -> Result<Response<Body>, Refusal> {
+        if request.is_upgrade {
+            return self.upgrade(&mut parts, &request).await;
+        }
+        let open = self.check_open(&parts, &request).await?;
+        let handshake = self.handshake(&open.id, Transport::Polling);
+        self.open(open, Transport::Polling);
+        Ok(polling::opened(&handshake))
     }
 
     async fn upgrade(&self, parts: &mut Parts, request: &EngineRequest) -> Result<Response<Body>, Refusal> {

@@ -18,7 +18,7 @@ use crate::transport::websocket::is_websocket_request;
 pub(crate) struct EngineRequest {
     pub(crate) transport: Transport,
     /// The `EIO` parameter as sent; a missing one means version 3.
-    pub(crate) version: String,
+    pub(crate) version: Cow<'static, str>,
     pub(crate) sid: Option<String>,
     /// The client cannot take binary WebSocket frames.
     pub(crate) base64: bool,
@@ -42,7 +42,11 @@ impl EngineRequest {
         check_origin(request, config)?;
         Ok(Self {
             transport,
-            version: query.version.take().map_or_else(|| "3".to_owned(), Cow::into_owned),
+            version: match query.version.take().as_deref() {
+                None => Cow::Borrowed("3"),
+                Some("4") => Cow::Borrowed("4"),
+                Some(other) => Cow::Owned(other.to_owned()),
+            },
             sid: query.sid.take().map(Cow::into_owned),
             base64: query.base64,
             is_upgrade,

@@ -14,7 +14,7 @@ use http::{Response, StatusCode};
 
 use super::unpack;
 use super::websocket::open_packet;
-use crate::body::respond;
+use crate::body::{emptied, respond, respond_in};
 use crate::error::Refusal;
 use crate::handle::Core;
 use crate::handler::Flow;
@@ -25,7 +25,7 @@ use crate::{Body, CloseReason, Session};
 
 /// The answer to the first request of a session.
 pub(crate) fn opened(handshake: &Handshake) -> Response<Body> {
-    payload(open_packet(handshake).into())
+    respond(StatusCode::OK, PAYLOAD, open_packet(handshake).into())
 }
 
 /// Waits until there is something to send.
@@ -45,7 +45,10 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     std::mem::forget(waiting);
     match answer {
         GetAnswer::Refused(error) => Err(refusal(error)),
-        answer => Ok(payload(session.drive(|core| fill(core, answer, limits.max_payload_bytes)))),
+        answer => {
+            let body = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            Ok(respond(StatusCode::OK, PAYLOAD, body))
+        }
     }
 }
 
@@ -98,7 +101,7 @@ impl Drop for WhileWaiting<'_> {
 /// Hands up what a POST brings.
 pub(crate) async fn post<B>(
     session: &Session,
-    parts: &Parts,
+    parts: Parts,
     body: B,
     limits: Limits,
 ) -> Result<Response<Body>, Refusal>
@@ -112,7 +115,7 @@ where
         // Only protocol 3 knows binary payloads.
         return Err(Refusal::BadPayload);
     }
-    let body = match collect(parts, body, limits.max_payload_bytes).await {
+    let body = match collect(&parts, body, limits.max_payload_bytes).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             let max = limits.max_payload_bytes;
@@ -149,7 +152,7 @@ where
         }
         match (session.receive(input, now()), message) {
             (Verdict::Deliver, Some(message)) => {
-                let flow = session.deliver(message, Some(parts));
+                let flow = session.deliver(message, Some(&parts));
                 session.deliver_close();
                 if flow == Flow::Pause {
                     poll_fn(|cx| session.poll_resumed(Transport::Polling, cx)).await;
@@ -161,7 +164,7 @@ where
     }
     running.failure = None;
     drop(running);
-    Ok(respond(StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
+    Ok(respond_in(emptied(parts), StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
 }
 
 /// Ends the POST in the session's eyes, as a failure unless all went well.
@@ -262,10 +265,6 @@ impl Whole {
     }
 }
 
-fn payload(body: Bytes) -> Response<Body> {
-    respond(StatusCode::OK, "text/plain; charset=UTF-8", body)
-}
-
 fn refusal(error: RequestError) -> Refusal {
     match error {
         RequestError::Overlap => Refusal::Overlap,
@@ -274,6 +273,8 @@ fn refusal(error: RequestError) -> Refusal {
     }
 }
 
+/// The content type of packets.
+const PAYLOAD: &str = "text/plain; charset=UTF-8";
 /// How much of a body that is too large is still read, in multiples of the limit, and for how long.
 const DISCARD_TIMES: usize = 10;
 const DISCARD_FOR: Duration = Duration::from_secs(2);

@@ -169,7 +169,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         };
         // A peer whose frames cannot be told apart any more cannot answer with a close frame: it is told the end of the
         // stream instead, and does the same.
-        if *peer_closed || (self.reader.is_broken() && !*has_shut_down) {
+        if (*peer_closed || self.reader.is_broken()) && !*has_shut_down {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             *has_shut_down = true;
         }
@@ -266,7 +266,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 }
                 Poll::Ready(Ok(()) | Err(_)) => {
                     self.lost(CloseReason::TransportClose);
-                    self.stage = Stage::Closing { linger: None, peer_closed: true, has_shut_down: false };
+                    // Nobody is there to be told that nothing follows.
+                    self.stage = Stage::Closing { linger: None, peer_closed: true, has_shut_down: true };
                     return Ok(true);
                 }
             }
