@@ -8,6 +8,7 @@
 //! - [`ws`] — a WebSocket client for ordinary use;
 //! - [`frames`] — a WebSocket client that writes any frame, legal or not;
 //! - [`process`] — servers and scripts as child processes;
+//! - [`load`] — every workload of the load generator against such a server;
 //! - [`heap`] — what a test's process holds on the heap;
 //! - [`wait`] — deadlines.
 //!
@@ -18,6 +19,7 @@
 pub mod frames;
 pub mod heap;
 pub mod http;
+pub mod load;
 pub mod polling;
 pub mod process;
 pub mod wait;
