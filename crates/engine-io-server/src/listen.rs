@@ -54,9 +54,9 @@ impl Engine {
                 () = self.closing() => return Ok(()),
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     backoff = SHORTEST_BACKOFF;
-                    tokio::spawn(self.clone().serve(stream, Arc::clone(&fallback)));
+                    tokio::spawn(self.clone().serve(stream, PeerAddr(peer), Arc::clone(&fallback)));
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -69,17 +69,16 @@ impl Engine {
         }
     }
 
-    async fn serve<F>(self, stream: TcpStream, fallback: Arc<F>)
+    async fn serve<F>(self, stream: TcpStream, peer: PeerAddr, fallback: Arc<F>)
     where
         F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
     {
-        let Ok(peer) = stream.peer_addr() else { return };
         // Small packets leave at once.
         let _ = stream.set_nodelay(true);
         let engine = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let answer = if engine.owns_path(request.uri().path()) {
-                Ok(engine.answer(request, Some(PeerAddr(peer))))
+                Ok(engine.answer(request, Some(peer)))
             } else {
                 Err(fallback(&request))
             };
