@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{cargo, cargo_locked, output, run, succeeds, workspace};
-use crate::{Outcome, test, tidy};
+use crate::{Outcome, instructions, test, tidy};
 
 type Step = fn() -> Outcome;
 
@@ -21,6 +21,7 @@ const STEPS: &[(&str, Step)] = &[
     ("docs", || run(cargo_locked("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))),
     ("wasm", wasm),
     ("fuzzing", fuzz),
+    ("instructions", instructions::check),
     ("tests", test::run_all),
 ];
 

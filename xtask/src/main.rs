@@ -2,6 +2,7 @@
 
 mod ci;
 mod demo;
+mod instructions;
 mod setup;
 mod shell;
 mod soak;
@@ -16,12 +17,15 @@ usage: cargo xtask COMMAND
 commands:
   test         install what the tests need, then run all of them
   ci [STEP]    everything a change must pass, or one step of it:
-               formatting, tidy, lints, docs, wasm, fuzzing, tests
+               formatting, tidy, lints, docs, wasm, fuzzing, instructions, tests
+  record       write down what the step `instructions` counts, as what
+               the benches' cases may cost from now on
   soak         the tests that take long
   tidy         the rules of this repository that no compiler knows
   demo [NAME]  run an example server (default: chat)
 
-A tool that the tests need is installed or asked for, never done without. With CI=true Cargo.lock must be up to date.";
+A tool that the tests or the counts need is installed or asked for, never done without.
+With CI=true Cargo.lock must be up to date.";
 
 /// What a step ends with; the error is a message for the developer.
 type Outcome<T = ()> = Result<T, String>;
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         ["test"] => test::run_all(),
         ["ci"] => ci::run_all(),
         ["ci", step] => ci::run_one(step),
+        ["record"] => instructions::record(),
         ["soak"] => soak::run_all(),
         ["tidy"] => tidy::run(),
         ["demo"] => demo::run_example(demo::DEFAULT),

@@ -1,4 +1,4 @@
-//! What the tests need beyond Rust: the official JavaScript clients, and Debian packages.
+//! What the steps need beyond Rust: the official JavaScript clients, and Debian packages.
 
 use std::process::Command;
 use std::time::SystemTime;
@@ -6,31 +6,38 @@ use std::time::SystemTime;
 use crate::Outcome;
 use crate::shell::{has_program, output, run, workspace};
 
-/// A program that tests start, and the Debian package that brings it.
+/// A program that a step starts, and the Debian package that brings it.
 struct Need {
     /// The names it goes by; one of them is enough.
     programs: &'static [&'static str],
     package: &'static str,
 }
 
-const NEEDS: &[Need] =
+const FOR_TESTS: &[Need] =
     &[Need { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" }];
 
-/// Installs what is missing, or says how to.
+const FOR_COUNTING: &[Need] = &[Need { programs: &["valgrind"], package: "valgrind" }];
+
+/// Installs what the tests lack, or says how to.
 pub(crate) fn for_tests() -> Outcome {
-    debian_packages()?;
+    debian_packages("the tests need", FOR_TESTS)?;
     npm_packages("tests/js")?;
     npm_packages("examples/chat")
 }
 
-fn debian_packages() -> Outcome {
-    let missing: Vec<&str> = missing(NEEDS, has_program);
+/// Installs what counting instructions lacks, or says how to.
+pub(crate) fn for_counting() -> Outcome {
+    debian_packages("counting instructions needs", FOR_COUNTING)
+}
+
+fn debian_packages(who_needs: &str, needs: &[Need]) -> Outcome {
+    let missing: Vec<&str> = missing(needs, has_program);
     if missing.is_empty() {
         return Ok(());
     }
     let packages = missing.join(" ");
     if !has_program("apt-get") || !is_root() {
-        return Err(format!("the tests need {packages}; on Debian: sudo apt-get install -y {packages}"));
+        return Err(format!("{who_needs} {packages}; on Debian: sudo apt-get install -y {packages}"));
     }
     let apt = |words: &str| {
         let mut command = Command::new("apt-get");

@@ -2,15 +2,10 @@
 
 use std::hint::black_box;
 
+use bench_parsers::engineio::{MESSAGE, PACKETS, decode_payload, decode_text_to_owned, encode_payload};
 use bytes::Bytes;
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use engine_io_parser::{
-    Handshake, Limits, MessageRef, Packet, PacketRef, PayloadDecoder, PayloadEncoder, SharedFrame, Text,
-};
-
-/// A short event as the layer above sends it.
-const MESSAGE: &str = r#"2["message","Hello, everybody!",{"id":12345,"room":"lobby"}]"#;
-const PACKETS: usize = 16;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use engine_io_parser::{Handshake, Limits, MessageRef, Packet, PacketRef, SharedFrame, Text};
 
 fn packets(c: &mut Criterion) {
     let limits = Limits::default();
@@ -22,11 +17,7 @@ fn packets(c: &mut Criterion) {
     group.bench_function("decode_text", |b| {
         b.iter(|| PacketRef::decode_text(black_box(&text), black_box(&limits)));
     });
-    group.bench_function("decode_text_to_owned", |b| {
-        b.iter(|| {
-            PacketRef::decode_text(black_box(&text), &limits).and_then(|packet| packet.to_packet(&limits))
-        });
-    });
+    group.bench_function("decode_text_to_owned", |b| b.iter(decode_text_to_owned()));
     group.bench_function("decode_pong", |b| {
         b.iter(|| PacketRef::decode_text(black_box("3"), black_box(&limits)));
     });
@@ -53,28 +44,11 @@ fn packets(c: &mut Criterion) {
 }
 
 fn payloads(c: &mut Criterion) {
-    let limits = Limits::default();
-    let payload = vec![format!("4{MESSAGE}"); PACKETS].join("\u{1e}");
     let mut group = c.benchmark_group("payload");
     group.throughput(Throughput::Elements(PACKETS as u64));
 
-    group.bench_function("decode_16", |b| {
-        b.iter(|| PayloadDecoder::new(black_box(&payload), &limits).filter(Result::is_ok).count());
-    });
-    group.bench_function("encode_16_frames", |b| {
-        let frames = vec![SharedFrame::text(MESSAGE); PACKETS];
-        b.iter_batched_ref(
-            || Vec::with_capacity(payload.len()),
-            |buf| {
-                let mut payload = PayloadEncoder::new(buf, limits.max_payload_bytes);
-                for frame in black_box(&frames) {
-                    payload.push_frame(frame).expect("the frames are within the budget");
-                }
-                payload.len()
-            },
-            BatchSize::SmallInput,
-        );
-    });
+    group.bench_function("decode_16", |b| b.iter(decode_payload()));
+    group.bench_function("encode_16_frames", |b| b.iter(encode_payload()));
     group.finish();
 }
 

@@ -2,28 +2,10 @@
 
 use std::hint::black_box;
 
+use bench_rooms::{churn, join_all, names, select as select_from, table, two_rooms};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use socketio_adapter::rooms::{Recipients, RoomIndex};
+use socketio_adapter::rooms::RoomIndex;
 use socketio_adapter::{BroadcastOptions, Room};
-
-/// A table with this many sockets, each in its own room only.
-fn table(n_sockets: u32) -> RoomIndex<u32> {
-    let mut index = RoomIndex::default();
-    for slot in 0..n_sockets {
-        index.insert(slot, &format!("id{slot}").into(), &mut Vec::new());
-    }
-    index
-}
-
-fn names(n_rooms: u32) -> Vec<Room> {
-    (0..n_rooms).map(|n| format!("room {n}").into()).collect()
-}
-
-fn join_all(index: &mut RoomIndex<u32>, slots: impl Iterator<Item = u32>, rooms: &[Room]) {
-    for slot in slots {
-        index.join(slot, rooms, &mut Vec::new()).expect("within the limits");
-    }
-}
 
 /// One socket joins a room and leaves it again; the time must not depend on what else there is.
 fn join_and_leave(c: &mut Criterion) {
@@ -31,29 +13,20 @@ fn join_and_leave(c: &mut Criterion) {
     let rooms = names(100_000);
     let churned = Room::from("the room that is joined and left");
 
-    let mut churn = |name: &str, index: &mut RoomIndex<u32>| {
-        let mut events = Vec::new();
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                index
-                    .join(0, std::slice::from_ref(black_box(&churned)), &mut events)
-                    .expect("within the limits");
-                index.leave(0, black_box(&churned), &mut events);
-                events.clear();
-            });
-        });
+    let mut bench = |name: &str, index: &mut RoomIndex<u32>| {
+        group.bench_function(name, |b| b.iter(churn(index, vec![churned.clone()])));
     };
-    churn("small_table", &mut table(1));
+    bench("small_table", &mut table(1));
 
     let mut index = table(100);
     for slot in 0..100 {
         join_all(&mut index, slot..=slot, &rooms[slot as usize * 1000..][..1000]);
     }
-    churn("100k_rooms_1k_per_socket", &mut index);
+    bench("100k_rooms_1k_per_socket", &mut index);
 
     let mut index = table(10_000);
     join_all(&mut index, 1..10_000, std::slice::from_ref(&churned));
-    churn("10k_members", &mut index);
+    bench("10k_members", &mut index);
     group.finish();
 }
 
@@ -76,11 +49,7 @@ fn connect_and_disconnect(c: &mut Criterion) {
 fn select(c: &mut Criterion) {
     let mut group = c.benchmark_group("select");
     for n_members in [1_000_u32, 10_000] {
-        let mut index = table(2 * n_members);
-        let [a, b]: [Room; 2] = ["a".into(), "b".into()];
-        join_all(&mut index, 0..n_members, std::slice::from_ref(&a));
-        // Half of them are in both rooms.
-        join_all(&mut index, n_members / 2..n_members / 2 * 3, std::slice::from_ref(&b));
+        let (index, [a, b]) = two_rooms(n_members);
         group.throughput(Throughput::Elements(u64::from(n_members)));
         for (name, options) in [
             ("one_room", BroadcastOptions::new().to(&a)),
@@ -88,12 +57,8 @@ fn select(c: &mut Criterion) {
             ("union_of_two", BroadcastOptions::new().to(&a).to(&b)),
             ("one_room_but_another", BroadcastOptions::new().to(&a).except(&b)),
         ] {
-            let mut recipients = Recipients::new();
             group.bench_function(BenchmarkId::new(name, n_members), |b| {
-                b.iter(|| {
-                    index.select(black_box(&options), &mut recipients);
-                    recipients.slots().len()
-                });
+                b.iter(select_from(&index, options.clone()));
             });
         }
     }
