@@ -14,6 +14,7 @@ const WORKLOADS: &[&str] = &[
     "bcast --conns 50 --depth 8",
     "bcast --conns 20 --depth 100",
     "rooms --conns 50 --rooms 5 --depth 8",
+    "mixed --conns 50 --echoers 10 --pause-ms 5",
     "connect --inflight 8",
     "connect-polling --inflight 8",
     "poll-echo --conns 10",

@@ -7,7 +7,7 @@ use std::str::FromStr;
 const USAGE: &str = "\
 usage: sioload WORKLOAD --port PORT --pid PID [options]
 
-workloads: echo ack bin bcast rooms connect connect-polling poll-echo idle
+workloads: echo ack bin bcast rooms mixed connect connect-polling poll-echo idle
 
   --port N         the server's port on 127.0.0.1                                (3000)
   --pid N          the server's process, whose CPU time and memory are read      (0)
@@ -17,6 +17,8 @@ workloads: echo ack bin bcast rooms connect connect-polling poll-echo idle
   --warmup S       seconds before the window                                     (2)
   --secs S         length of the window                                          (3)
   --depth N        broadcasts outstanding (bcast, rooms)                         (1)
+  --echoers N      further connections that echo meanwhile (mixed)               (100)
+  --pause-ms N     from the last delivery to the next broadcast (mixed)          (20)
   --rooms N        rooms (rooms)                                                 (100)
   --inflight N     connections being opened at the same time                     (64)
   --block 1        sleep in epoll_wait instead of polling                        (0)
@@ -33,6 +35,8 @@ pub(crate) struct Args {
     pub(crate) warmup: f64,
     pub(crate) secs: f64,
     pub(crate) depth: usize,
+    pub(crate) echoers: usize,
+    pub(crate) pause_ms: u64,
     pub(crate) rooms: usize,
     pub(crate) inflight: usize,
     pub(crate) block: bool,
@@ -68,6 +72,8 @@ impl Args {
             warmup: options.take("warmup", 2.0)?,
             secs: options.take("secs", 3.0)?,
             depth: options.take("depth", 1)?,
+            echoers: options.take("echoers", 100)?,
+            pause_ms: options.take("pause-ms", 20)?,
             rooms: options.take("rooms", 100)?,
             inflight: options.take("inflight", 64)?,
             block: options.take("block", 0u8)? == 1,
@@ -84,6 +90,9 @@ impl Args {
         }
         if args.any_order && args.pipeline > 64 {
             return Err("--any-order 1 allows a --pipeline of at most 64".to_owned());
+        }
+        if args.echoers == 0 {
+            return Err("--echoers must be at least 1: it is their latency that is measured".to_owned());
         }
         Ok(args)
     }
@@ -110,6 +119,8 @@ mod tests {
 
     #[test]
     fn options_override_their_defaults() {
+        let args = parse("mixed --echoers 3 --pause-ms 0").unwrap();
+        assert_eq!((args.conns, args.echoers, args.pause_ms), (100, 3, 0));
         let args = parse("echo --conns 7 --any-order 1").unwrap();
         assert_eq!((args.work.as_str(), args.conns, args.size, args.any_order), ("echo", 7, 64, true));
     }
@@ -123,6 +134,7 @@ mod tests {
         assert_eq!(problem("echo --cons 3"), "there is no option --cons");
         assert_eq!(problem("echo --conns x"), "--conns x: invalid digit found in string");
         assert!(problem("echo --size 15").contains("at least 16"));
+        assert!(problem("mixed --echoers 0").contains("at least 1"));
         assert!(problem("echo --any-order 1 --pipeline 65").contains("at most 64"));
     }
 }

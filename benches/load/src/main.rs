@@ -11,9 +11,15 @@ mod args;
 #[cfg(target_os = "linux")]
 mod http;
 #[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
 mod meter;
 #[cfg(target_os = "linux")]
+mod mixed;
+#[cfg(target_os = "linux")]
 mod net;
+#[cfg(target_os = "linux")]
+mod shape;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
@@ -25,6 +31,7 @@ fn main() {
     sys::raise_nofile();
     match args.work.as_str() {
         "poll-echo" | "connect-polling" => http::run(args),
+        "mixed" => mixed::run(args),
         _ => ws::run(args),
     }
 }

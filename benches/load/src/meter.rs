@@ -25,6 +25,8 @@ pub(crate) struct Meter {
     rss_start: u64,
     rss_conn: u64,
     pub(crate) setup_ns: u64,
+    /// among which the memory is divided
+    pub(crate) conns: usize,
     pub(crate) extra: String,
     pub(crate) note: String,
 }
@@ -47,8 +49,15 @@ impl Meter {
             rss_start: rss,
             rss_conn: 0,
             setup_ns: 0,
+            conns: a.conns,
             extra: String::new(),
             note: String::new(),
+        }
+    }
+    /// Called once per loop turn while connections are being opened.
+    pub(crate) fn check_setup(&self, t: u64, ready: usize) {
+        if t.saturating_sub(self.setup_ns) > 120_000_000_000 {
+            wrong(&format!("setup stalled at {ready} connections"));
         }
     }
     /// All connections stand: note the memory and start the warm-up.
@@ -100,7 +109,7 @@ impl Meter {
         let busy0 = (e.cpu_busy[0] - b.cpu_busy[0]) as f64 * 1e4;
         let busy1 = (e.cpu_busy[1] - b.cpu_busy[1]) as f64 * 1e4;
         let gen_us = (e.self_us - b.self_us) as f64;
-        let kids = a.conns.max(1) as f64;
+        let kids = self.conns.max(1) as f64;
         format!(
             "{{\"work\":\"{}\",\"unit\":\"{unit}\",\"conns\":{},\"ops\":{ops},\"secs\":{secs:.4},\"ops_per_s\":{:.1},\
              \"cpu_us_per_op\":{:.4},\"cpu_us_per_op_sched\":{:.4},\"server_cpu_pct\":{:.2},\"server_user_pct\":{:.2},\
@@ -132,5 +141,26 @@ impl Meter {
             self.setup_ns as f64 / 1e9,
             self.extra,
         )
+    }
+}
+
+/// The window is over: nothing more is sent, and what is outstanding must still come before the result counts.
+pub(crate) struct Drain {
+    line: String,
+    give_up: u64,
+}
+
+impl Drain {
+    pub(crate) fn new(line: String, t: u64) -> Drain {
+        Drain { line, give_up: t + 2_000_000_000 }
+    }
+    /// True when nothing is missing; the result is printed then.
+    pub(crate) fn is_over(&self, missing: u64, t: u64) -> bool {
+        if missing == 0 {
+            println!("{}", self.line);
+        } else if t > self.give_up {
+            wrong(&format!("{missing} replies or deliveries never came"));
+        }
+        missing == 0
     }
 }

@@ -27,6 +27,10 @@ impl Ep {
         // SAFETY: `e` outlives the call, which only reads it.
         unsafe { libc::epoll_ctl(self.fd, libc::EPOLL_CTL_ADD, fd, &mut e) };
     }
+    /// Tells of events in `other` as of one of its own.
+    pub(crate) fn nest(&self, other: &Ep, id: usize) {
+        self.add(other.fd, id);
+    }
     pub(crate) fn want_out(&self, fd: i32, id: usize, on: bool) {
         let ev = libc::EPOLLIN as u32 | if on { libc::EPOLLOUT as u32 } else { 0 };
         let mut e = libc::epoll_event { events: ev, u64: id as u64 };

@@ -88,7 +88,7 @@ impl Snap {
 /// Log-linear histogram of nanoseconds: 64 steps per power of two (under 1.6 % error).
 pub(crate) struct Hist {
     b: Vec<u32>,
-    n: u64,
+    pub(crate) n: u64,
     pub(crate) max: u64,
 }
 impl Hist {
