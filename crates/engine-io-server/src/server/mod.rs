@@ -16,7 +16,6 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use self::deadlines::{Deadlines, now};
@@ -26,7 +25,7 @@ use crate::config::Config;
 use crate::error::Refusal;
 use crate::session::{Machine, RequestError, Timing, Transport};
 use crate::transport::polling;
-use crate::transport::websocket::{Handshaken, WebSocketUpgrade};
+use crate::transport::websocket::{Handshaken, Upgrading, WebSocketUpgrade};
 use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Session, SessionId};
 
 /// An Engine.IO server; a clone is a handle to the same one.
@@ -274,14 +273,7 @@ impl Engine {
             return Err(Refusal::NoUpgrade);
         };
         let response = upgrade.response();
-        tokio::spawn(async move {
-            match on_upgrade.await {
-                Ok(upgraded) => upgrade.run(TokioIo::new(upgraded)).await,
-                Err(error) => {
-                    tracing::debug!(target: "engine:ws", %error, "the client went away before the upgrade")
-                }
-            }
-        });
+        tokio::spawn(Upgrading::new(on_upgrade, upgrade));
         Ok(response)
     }
 

@@ -6,4 +6,4 @@ mod upgrade;
 mod writer;
 
 pub use self::upgrade::WebSocketUpgrade;
-pub(crate) use self::upgrade::{Handshaken, is_websocket_request, open_packet};
+pub(crate) use self::upgrade::{Handshaken, Upgrading, is_websocket_request, open_packet};

@@ -1,11 +1,16 @@
 //! From an HTTP request to a WebSocket.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use engine_io_parser::Handshake;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::ext::Protocol;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tungstenite::handshake::derive_accept_key;
 
 use super::driver::Driver;
@@ -96,29 +101,104 @@ impl WebSocketUpgrade {
     ///
     /// If the future is dropped, the connection is dropped with it and its session is closed (`transport close`), or
     /// goes on polling if it was not upgraded yet.
-    pub async fn run<IO: AsyncRead + AsyncWrite + Unpin + Send>(mut self, mut io: IO) {
+    pub async fn run<IO: AsyncRead + AsyncWrite + Unpin + Send>(self, io: IO) {
+        self.start(io).await;
+    }
+
+    /// Opens the session, or joins it.
+    fn start<IO: AsyncRead + AsyncWrite + Unpin>(mut self, io: IO) -> Serving<IO> {
         let limits = self.engine.limits();
-        let driver = match std::mem::replace(&mut self.purpose, Purpose::Done) {
+        match std::mem::replace(&mut self.purpose, Purpose::Done) {
             Purpose::Open(request) => {
                 let handshake = self.engine.handshake(&request.id, Transport::WebSocket);
                 let session = self.engine.open(*request, Transport::WebSocket);
                 let mut driver = Driver::new(io, session, 0, limits, self.base64);
                 driver.send_first(&open_packet(&handshake));
-                driver
+                Serving::Session(driver)
             }
-            Purpose::Probe { session, number } => Driver::new(io, session, number, limits, self.base64),
+            Purpose::Probe { session, number } => {
+                Serving::Session(Driver::new(io, session, number, limits, self.base64))
+            }
             Purpose::Surplus => {
                 let mut close = Vec::new();
                 write_close(&mut close, None);
-                // The peer may be gone already, which is as good.
-                let _ = io.write_all(&close).await;
-                let _ = io.shutdown().await;
-                return;
+                Serving::Surplus { io, close }
             }
-            Purpose::Done => return,
-        };
-        drop(self);
-        driver.await;
+            Purpose::Done => Serving::Nothing,
+        }
+    }
+}
+
+/// A WebSocket that is being served.
+///
+/// An enum, and not an async function: its task lives as long as the client stays, and must be no larger than the driver.
+#[expect(clippy::large_enum_variant, reason = "nearly all are the largest, for as long as they last")]
+enum Serving<IO: AsyncRead + AsyncWrite + Unpin> {
+    Session(Driver<IO>),
+    /// No session wants it: it is sent what is left of a close frame.
+    Surplus {
+        io: IO,
+        close: Vec<u8>,
+    },
+    Nothing,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Future for Serving<IO> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.get_mut() {
+            Self::Session(driver) => Pin::new(driver).poll(cx),
+            Self::Surplus { io, close } => {
+                while !close.is_empty() {
+                    match ready!(Pin::new(&mut *io).poll_write(cx, close)) {
+                        Ok(n @ 1..) => drop(close.drain(..n)),
+                        // The peer may be gone already, which is as good.
+                        Ok(0) | Err(_) => return Poll::Ready(()),
+                    }
+                }
+                Pin::new(io).poll_shutdown(cx).map(|_| ())
+            }
+            Self::Nothing => Poll::Ready(()),
+        }
+    }
+}
+
+/// Waits for hyper to hand over the connection, then serves its WebSocket.
+pub(crate) struct Upgrading(State);
+
+#[expect(clippy::large_enum_variant, reason = "it becomes the largest soon, and stays that")]
+enum State {
+    Waiting { on_upgrade: OnUpgrade, upgrade: Option<WebSocketUpgrade> },
+    Serving(Serving<TokioIo<Upgraded>>),
+}
+
+impl Upgrading {
+    pub(crate) fn new(on_upgrade: OnUpgrade, upgrade: WebSocketUpgrade) -> Self {
+        Self(State::Waiting { on_upgrade, upgrade: Some(upgrade) })
+    }
+}
+
+impl Future for Upgrading {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let serving = match &mut self.0 {
+                State::Serving(serving) => return Pin::new(serving).poll(cx),
+                State::Waiting { on_upgrade, upgrade } => {
+                    match (ready!(Pin::new(on_upgrade).poll(cx)), upgrade.take()) {
+                        (Ok(upgraded), Some(upgrade)) => upgrade.start(TokioIo::new(upgraded)),
+                        (Ok(_), None) => Serving::Nothing,
+                        (Err(error), _) => {
+                            tracing::debug!(target: "engine:ws", %error, "the client went away before the upgrade");
+                            Serving::Nothing
+                        }
+                    }
+                }
+            };
+            self.0 = State::Serving(serving);
+        }
     }
 }
 
