@@ -419,9 +419,12 @@ impl Core {
         self.machine.may_drain_websocket() && !self.outbox.is_empty()
     }
 
-    /// The WebSocket's task is awake: it looks at everything before it sleeps, nobody need wake it.
-    pub(crate) fn clear_websocket_waker(&mut self) {
-        self.waiting.websocket = None;
+    /// What there is to do for the WebSocket's task, which is awake: until it sleeps nobody need wake it, but whoever ends
+    /// a pause.
+    pub(crate) fn look_from_websocket(&mut self, cx: &Context<'_>) -> Look {
+        let is_held = self.is_paused && self.machine.is_open();
+        self.waiting.websocket = is_held.then(|| cx.waker().clone());
+        Look { is_due: self.is_due_on_websocket(), has_news: self.machine.has_news_for_websocket(), is_held }
     }
 
     /// Pauses reading, unless the pause has been ended already.
@@ -472,6 +475,16 @@ impl Core {
         ];
         After { schedule, is_gone, wake, room: self.take_waiting_for_room(), closed: self.closed }
     }
+}
+
+/// What the WebSocket's task finds when it wakes.
+pub(crate) struct Look {
+    /// Messages wait that it may send.
+    pub(crate) is_due: bool,
+    /// The session's state asks for something.
+    pub(crate) has_news: bool,
+    /// Nothing is to be read.
+    pub(crate) is_held: bool,
 }
 
 struct After {

@@ -95,27 +95,36 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Awake, the task looks at everything before it sleeps: nobody need wake it, least of all it itself.
-        let is_due = self.session.with_core(|core| {
-            core.clear_websocket_waker();
-            core.is_due_on_websocket()
-        });
+        let look = self.session.with_core(|core| core.look_from_websocket(cx));
         // Woken by the outbox: others that run in this turn may have more for this peer, and all of it goes out in one
         // call.
-        if is_due && !self.has_yielded && matches!(self.stage, Stage::Open) && !self.writer.is_blocked() {
+        if look.is_due && !self.has_yielded && matches!(self.stage, Stage::Open) && !self.writer.is_blocked()
+        {
             self.has_yielded = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         self.has_yielded = false;
-        let has_read = self.read(cx).unwrap_or_else(|Goodbye(code)| {
+        let may_read = match self.stage {
+            Stage::Probing => true,
+            Stage::Switching => false,
+            Stage::Open => !look.is_held,
+            Stage::Closing { peer_closed, .. } => !peer_closed,
+        };
+        let read = if may_read { self.read(cx) } else { Ok(false) };
+        let has_read = read.unwrap_or_else(|Goodbye(code)| {
             self.say_goodbye(code);
             true
         });
         if has_read {
             self.session.deliver_close();
         }
+        // What is unchanged since the look need not be looked at again.
+        let mut has_news = has_read || look.has_news || !matches!(self.stage, Stage::Open);
         loop {
-            self.follow_session(cx);
+            if has_news {
+                self.follow_session(cx);
+            }
             if let Stage::Closing { .. } = self.stage {
                 return self.poll_closing(cx);
             }
@@ -126,6 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             if self.fall_asleep(is_blocked, cx) {
                 return Poll::Pending;
             }
+            has_news = true;
         }
     }
 
@@ -163,7 +173,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         ready!(self.writer.poll_write(&mut self.io, &self.session, cx))?;
         // What still comes in is read, or the kernel would answer it with a reset that overtakes our close frame. Nothing
         // in it can say goodbye twice.
-        let _ = self.read(cx);
+        if let Stage::Closing { peer_closed: false, .. } = self.stage {
+            let _ = self.read(cx);
+        }
         let Stage::Closing { peer_closed, has_shut_down, .. } = &mut self.stage else {
             return Poll::Ready(Ok(()));
         };
@@ -220,14 +232,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         self.stage = Stage::Closing { linger: None, peer_closed: false, has_shut_down: false };
     }
 
-    /// Reads what there is, up to a budget. Says whether anything came.
+    /// Reads what there is, up to a budget, or until something says that nothing more [may be read](Self::may_read). Says
+    /// whether anything came.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Goodbye> {
         let mut has_read = false;
         let mut turn = Turn { now: None, budget: FRAMES_PER_TURN };
-        if !self.unread.is_empty() && self.may_read(cx) {
+        if !self.unread.is_empty() {
             has_read = true;
             let mut unread = std::mem::take(&mut self.unread);
             self.look_at(&mut unread, &mut turn)?;
+            if !self.may_read(cx) {
+                return Ok(true);
+            }
         }
         let mut scratch = SCRATCH.take();
         scratch.resize(SCRATCH_BYTES, 0);
@@ -248,7 +264,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         cx: &mut Context<'_>,
     ) -> Result<bool, Goodbye> {
         let mut has_read = false;
-        while self.unread.is_empty() && self.may_read(cx) {
+        while self.unread.is_empty() && (!has_read || self.may_read(cx)) {
             let mut buf = ReadBuf::new(scratch);
             match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
                 Poll::Pending => break,
@@ -275,6 +291,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         Ok(has_read)
     }
 
+    /// Whether reading goes on after what was read; if the session is paused, the task is woken when that ends.
     fn may_read(&self, cx: &Context<'_>) -> bool {
         match self.stage {
             Stage::Probing => true,

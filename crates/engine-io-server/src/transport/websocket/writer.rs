@@ -79,22 +79,16 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.poll_unsent(io, session, cx)?.is_pending() {
+            if self.is_blocked() && self.poll_unsent(io, session, cx)?.is_pending() {
                 return Poll::Pending;
             }
             let mut batch = BATCH.take();
-            self.collect(session, &mut batch);
-            if batch.is_empty() {
-                BATCH.set(batch);
-                if self.needs_flush {
-                    ready!(Pin::new(&mut *io).poll_flush(cx))?;
-                    self.needs_flush = false;
-                }
-                return Poll::Ready(Ok(()));
-            }
+            let is_all = self.collect(session, &mut batch);
             let len = batch.iter().map(Part::len).sum();
-            let written = self.poll_batch(io, &batch, len, cx);
-            if matches!(written, Poll::Ready(Ok(n)) if n == len) {
+            let written =
+                if batch.is_empty() { Poll::Ready(Ok(0)) } else { self.poll_batch(io, &batch, len, cx) };
+            let is_through = matches!(written, Poll::Ready(Ok(n)) if n == len);
+            if is_through {
                 batch.clear();
             } else {
                 self.unsent.extend(batch.drain(..));
@@ -103,18 +97,26 @@ impl Writer {
             if let Poll::Ready(n) = written? {
                 self.sent(n, session);
             }
+            if is_all && is_through {
+                if self.needs_flush {
+                    ready!(Pin::new(&mut *io).poll_flush(cx))?;
+                    self.needs_flush = false;
+                }
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 
-    /// Takes what goes into the next write: control frames, then the outbox up to [`BATCH_BYTES`].
-    fn collect(&mut self, session: &Session, batch: &mut Vec<Part>) {
+    /// Takes what goes into the next write: control frames, then the outbox up to [`BATCH_BYTES`]. Says whether that is
+    /// all there is.
+    fn collect(&mut self, session: &Session, batch: &mut Vec<Part>) -> bool {
         let mut bytes = self.control.len();
         if bytes > 0 {
             batch.push(Part::Bytes(std::mem::take(&mut self.control)));
         }
         session.with_core(|core| {
             if !core.machine.may_drain_websocket() {
-                return;
+                return true;
             }
             while bytes < BATCH_BYTES
                 && batch.len() < BATCH_FRAMES
@@ -131,7 +133,8 @@ impl Writer {
                 bytes += part.len();
                 batch.push(part);
             }
-        });
+            core.outbox.is_empty()
+        })
     }
 
     /// One write of a fresh batch. Small parts are joined first: copying them is cheaper than a longer list of slices.
@@ -185,7 +188,7 @@ impl Writer {
 
     /// The connection took `n` bytes from the front of what is unsent.
     fn sent(&mut self, n: usize, session: &Session) {
-        self.needs_flush = true;
+        self.needs_flush |= n > 0;
         if !self.unsent.is_empty() {
             self.offset += n;
         }
