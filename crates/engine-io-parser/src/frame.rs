@@ -167,7 +167,12 @@ impl fmt::Debug for SharedFrame {
 /// assert!(buf.is_empty());
 /// ```
 #[derive(Debug)]
-pub struct TextFrameBuf(Vec<u8>);
+pub struct TextFrameBuf {
+    /// Headroom, the type character, the text.
+    buf: Vec<u8>,
+    /// All that was written is known to be UTF-8.
+    is_text: bool,
+}
 
 impl TextFrameBuf {
     /// An empty buffer.
@@ -182,48 +187,55 @@ impl TextFrameBuf {
         let mut buf = Vec::with_capacity(TEXT_START + capacity);
         buf.extend_from_slice(&[0; HEADROOM]);
         buf.push(MESSAGE);
-        Self(buf)
+        Self { buf, is_text: true }
     }
 
     /// Makes room for so many more bytes of text.
     pub fn reserve(&mut self, additional: usize) {
-        self.0.reserve(additional);
+        self.buf.reserve(additional);
     }
 
     /// How many bytes of text there is room for before it grows.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.0.capacity() - TEXT_START
+        self.buf.capacity() - TEXT_START
     }
 
     /// Appends text.
     #[inline]
     pub fn push_str(&mut self, text: &str) {
-        self.push_bytes(text.as_bytes());
+        self.append(text.as_bytes());
     }
 
-    /// Appends bytes, which [`take_frame`](Self::take_frame) checks.
+    /// Appends bytes; [`take_frame`](Self::take_frame) checks what is not ASCII.
     #[inline]
     pub fn push_bytes(&mut self, bytes: &[u8]) {
-        if bytes.len() < PIECE {
-            self.0.extend_from_slice(bytes);
-        } else {
-            self.0.reserve(bytes.len());
-            bytes.chunks(PIECE).for_each(|piece| self.0.extend_from_slice(piece));
-        }
+        self.is_text &= bytes.is_ascii();
+        self.append(bytes);
     }
 
-    /// Appends one byte.
+    /// Appends one byte; [`take_frame`](Self::take_frame) checks what is not ASCII.
     #[inline]
     pub fn push(&mut self, byte: u8) {
-        self.0.push(byte);
+        self.is_text &= byte.is_ascii();
+        self.buf.push(byte);
+    }
+
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
+        if bytes.len() < PIECE {
+            self.buf.extend_from_slice(bytes);
+        } else {
+            self.buf.reserve(bytes.len());
+            bytes.chunks(PIECE).for_each(|piece| self.buf.extend_from_slice(piece));
+        }
     }
 
     /// What was written.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        tail(&self.0, TEXT_START)
+        tail(&self.buf, TEXT_START)
     }
 
     /// Puts other bytes in the place of the first `n`.
@@ -233,13 +245,15 @@ impl TextFrameBuf {
     /// Panics if fewer were written.
     pub fn replace_start(&mut self, n: usize, bytes: &[u8]) {
         assert!(n <= self.len(), "no more can be replaced than was written");
-        self.0.splice(TEXT_START..TEXT_START + n, bytes.iter().copied());
+        // What is cut off may have been a part of a character.
+        self.is_text &= bytes.is_ascii() && self.as_bytes().get(..n).is_some_and(<[u8]>::is_ascii);
+        self.buf.splice(TEXT_START..TEXT_START + n, bytes.iter().copied());
     }
 
     /// How many bytes of text were written.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len() - TEXT_START
+        self.buf.len() - TEXT_START
     }
 
     /// Whether nothing was written.
@@ -250,7 +264,8 @@ impl TextFrameBuf {
 
     /// Forgets what was written, and keeps the memory.
     pub fn clear(&mut self) {
-        self.0.truncate(TEXT_START);
+        self.buf.truncate(TEXT_START);
+        self.is_text = true;
     }
 
     /// Makes a frame of what was written; then the buffer is empty again.
@@ -259,8 +274,7 @@ impl TextFrameBuf {
     ///
     /// [`Utf8Error`] if what was written as bytes is not UTF-8; it stays in the buffer then.
     pub fn take_frame(&mut self) -> Result<SharedFrame, Utf8Error> {
-        // Most texts are ASCII, which is told faster.
-        if !self.as_bytes().is_ascii()
+        if !self.is_text
             && let Err(error) = std::str::from_utf8(self.as_bytes())
         {
             return Err(Utf8Error { valid_up_to: error.valid_up_to() });
@@ -269,16 +283,16 @@ impl TextFrameBuf {
     }
 
     fn take_checked(&mut self) -> SharedFrame {
-        let payload_len = self.0.len() - HEADROOM;
+        let payload_len = self.buf.len() - HEADROOM;
         let header: &mut [u8; HEADROOM] =
-            self.0.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
+            self.buf.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
         let start = write_header(header, OPCODE_TEXT, payload_len);
         if self.len() < LONG {
-            let frame = tail(&self.0, start).into();
+            let frame = tail(&self.buf, start).into();
             self.clear();
             return SharedFrame(Form::Text(frame));
         }
-        let mut buf = std::mem::take(self).0;
+        let mut buf = std::mem::take(self).buf;
         buf.shrink_to_fit();
         SharedFrame(Form::Other(Arc::new(Other::Text { buf, start })))
     }
@@ -405,6 +419,26 @@ mod tests {
         let mut buf = TextFrameBuf::new();
         io::Write::write_all(&mut buf, b"ok\xff").unwrap();
         assert_eq!(buf.take_frame().unwrap_err(), Utf8Error { valid_up_to: 2 });
+    }
+
+    #[test]
+    fn whatever_bytes_a_buffer_is_given_its_frame_is_text() {
+        let euro = "€".as_bytes();
+        for parts in [[&euro[..1], &euro[1..]], [&b"\xff"[..], b"x"], [b"x", &euro[..2]], [&b"\xe2"[..], b""]]
+        {
+            let whole = parts.concat();
+            let mut buf = TextFrameBuf::new();
+            buf.push_str("2");
+            parts.iter().for_each(|part| buf.push_bytes(part));
+            assert_eq!(buf.take_frame().is_ok(), std::str::from_utf8(&whole).is_ok(), "{whole:?}");
+            let mut buf = TextFrameBuf::new();
+            whole.iter().for_each(|byte| buf.push(*byte));
+            assert_eq!(buf.take_frame().is_ok(), std::str::from_utf8(&whole).is_ok(), "{whole:?}");
+        }
+        let mut buf = TextFrameBuf::new();
+        buf.push_str("€");
+        buf.replace_start(1, b"x");
+        assert!(buf.take_frame().is_err(), "the rest of a character is left");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) fn write(out: &mut TextFrameBuf, text: &str) {
     // With room for what most often follows it, so that a long string is not moved to make room for a bracket.
     out.reserve(text.len() + 16);
     out.push(b'"');
-    write_escaped(out, text.as_bytes());
+    write_escaped(out, text);
     out.push(b'"');
 }
 
@@ -22,7 +22,7 @@ pub(super) fn write_display<T: Display + ?Sized>(out: &mut TextFrameBuf, value: 
 
     impl Write for Escaped<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            write_escaped(self.0, text.as_bytes());
+            write_escaped(self.0, text);
             Ok(())
         }
     }
@@ -33,15 +33,15 @@ pub(super) fn write_display<T: Display + ?Sized>(out: &mut TextFrameBuf, value: 
     Ok(())
 }
 
-/// Copies what is plain, and escapes the bytes between.
+/// Copies what is plain, and escapes the characters between.
 #[inline]
-fn write_escaped(out: &mut TextFrameBuf, mut text: &[u8]) {
+fn write_escaped(out: &mut TextFrameBuf, mut text: &str) {
     loop {
-        let (plain, rest) = text.split_at_checked(plain_len(text)).unwrap_or((text, &[]));
-        out.push_bytes(plain);
-        let Some((special, rest)) = rest.split_first() else { return };
-        escape(out, *special);
-        text = rest;
+        let (plain, rest) = text.split_at_checked(plain_len(text.as_bytes())).unwrap_or((text, ""));
+        out.push_str(plain);
+        let Some(special) = rest.bytes().next() else { return };
+        escape(out, special);
+        text = rest.get(1..).unwrap_or_default();
     }
 }
 
