@@ -13,6 +13,8 @@ mod json;
 mod limits;
 mod packet;
 mod parser;
+#[cfg(test)]
+mod testing;
 mod value;
 
 pub use args::{Args, Payload};

@@ -9,23 +9,17 @@ use crate::json::{BindDeserializer, trim_element};
 
 /// Where one argument is read from.
 pub(super) enum Element<'de> {
-    /// JSON, where placeholders are ordinary objects. What follows the value is not looked at.
-    Json(&'de str),
-    /// JSON whose placeholders stand for attachments.
-    Bound(&'de str, &'de [Bytes]),
+    /// JSON whose placeholders, if there are attachments, stand for them. What follows the value is not looked at.
+    Json(&'de str, &'de [Bytes]),
     Custom(&'de dyn CustomValue),
     /// The argument of this index was not sent: `undefined` in JavaScript.
     Missing(usize),
 }
 
 impl<'de> Element<'de> {
-    pub(super) fn new(text: &'de str, attachments: &'de [Bytes]) -> Self {
-        if attachments.is_empty() { Self::Json(text) } else { Self::Bound(text, attachments) }
-    }
-
     /// What a string says that has no escapes: the text was checked when it came, and need not be read once more.
     fn plain_string(&self) -> Option<&'de str> {
-        let (Self::Json(text) | Self::Bound(text, _)) = *self else { return None };
+        let Self::Json(text, _) = *self else { return None };
         let inner = trim_element(text.strip_prefix('"')?).strip_suffix('"')?;
         memchr::memchr(b'\\', inner.as_bytes()).is_none().then_some(inner)
     }
@@ -39,8 +33,7 @@ macro_rules! forward {
                 return visitor.visit_borrowed_str(string);
             }
             match self {
-                Self::Json(text) => serde_json::Deserializer::from_str(text).$method($($arg,)* visitor),
-                Self::Bound(text, attachments) => {
+                Self::Json(text, attachments) => {
                     BindDeserializer::new(text, attachments).$method($($arg,)* visitor)
                 }
                 Self::Custom(value) => {

@@ -121,7 +121,7 @@ impl Args {
     /// Binary values stand in it as placeholders, whose `num` is an index into [`attachments`](Self::attachments).
     pub fn json_texts(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).filter_map(|idx| match self.element(idx) {
-            Element::Json(text) | Element::Bound(text, _) => Some(trim_element(text)),
+            Element::Json(text, _) => Some(trim_element(text)),
             Element::Custom(_) | Element::Missing(_) => None,
         })
     }
@@ -142,7 +142,7 @@ impl Args {
                     return Element::Missing(idx);
                 };
                 let text = text.get(start as usize..end as usize).unwrap_or_default();
-                Element::new(text, attachments)
+                Element::Json(text, attachments)
             }
             List::Custom(list) => {
                 list.get(idx).map_or(Element::Missing(idx), |value| Element::Custom(&**value))
@@ -203,7 +203,7 @@ impl Payload {
     /// [`ArgsError`] if it does not fit `T`.
     pub fn get<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ArgsError> {
         T::deserialize(match &self.0 {
-            Single::Json(text) => Element::Json(text),
+            Single::Json(text) => Element::Json(text, &[]),
             Single::Custom(value) => Element::Custom(&**value),
         })
         .map_err(ArgsError::new)

@@ -372,7 +372,6 @@ mod tests {
 
     use proptest::prelude::*;
     use serde::Serialize;
-    use serde_json::Value;
     use serde_json::value::RawValue;
 
     use super::*;
@@ -456,27 +455,9 @@ mod tests {
         refuse(&BTreeMap::from([(None::<u8>, 1)]));
     }
 
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            ".*".prop_map(Value::from),
-            r#"[a"\\\x00-\x1f\x7fé€]{0,80}"#.prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 32, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::hash_map(".{0,8}", inner, 0..6)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
     proptest! {
         #[test]
-        fn any_value_is_written_as_serde_json_does(value in any_json()) {
+        fn any_value_is_written_as_serde_json_does(value in crate::testing::any_json()) {
             prop_assert_eq!(written(&value), serde_json::to_string(&value).unwrap());
         }
     }

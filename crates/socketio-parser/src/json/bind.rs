@@ -1,6 +1,7 @@
-//! Reads JSON whose placeholders stand for attachments.
+//! Reads JSON that was checked, and whose placeholders may stand for attachments.
 //!
-//! Because it sees an object before any visitor does, an attachment may stand wherever a value may: in options,
+//! What was checked need not be looked at so closely again: plain strings and small integers are taken as they stand,
+//! and only what is left goes to `serde_json`. Because it sees an object before any visitor does, an attachment may stand wherever a value may: in options,
 //! newtypes, enum variants, ignored fields and values of unknown type alike.
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::placeholder::{self, Placeholder};
 use super::scan::{Malformed, Scanner};
 use crate::binary::offer;
 
-/// Reads one value of a text that was checked; numbers and strings are left to `serde_json`.
+/// Reads one value of a text that was checked.
 pub(crate) struct BindDeserializer<'de> {
     text: &'de str,
     scanner: Scanner<'de>,
@@ -30,6 +31,7 @@ impl<'de> BindDeserializer<'de> {
     fn next(&mut self) -> Result<Next<'de>, Error> {
         self.scanner.skip_blanks();
         Ok(match self.scanner.peek() {
+            Some(b'{') if self.attachments.is_empty() => Next::Object,
             Some(b'{') => match placeholder::read(self.text.as_bytes(), self.scanner.at()) {
                 Placeholder::None => Next::Object,
                 Placeholder::Found { num, end } => {
@@ -50,6 +52,49 @@ impl<'de> BindDeserializer<'de> {
         let start = self.scanner.at();
         self.scanner.skip_value().map_err(malformed)?;
         self.text.get(start..self.scanner.at()).ok_or_else(|| Error::custom("malformed JSON"))
+    }
+
+    /// A string without escapes, which is stepped over.
+    #[inline]
+    fn take_plain_string(&mut self) -> Option<&'de str> {
+        let (start, end) = self.scanner.plain_string()?;
+        self.text.get(start..end)
+    }
+
+    /// Hands over a small integer; gives the visitor back if the value is none.
+    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<Result<V::Value, Error>, V> {
+        match self.scanner.small_integer() {
+            // As `serde_json` does: what is not negative is unsigned.
+            Some(number) => Ok(match u64::try_from(number) {
+                Ok(number) => visitor.visit_u64(number),
+                Err(_) => visitor.visit_i64(number),
+            }),
+            None => Err(visitor),
+        }
+    }
+
+    /// Hands over a plain string; gives the visitor back if the value is none.
+    fn string<V: Visitor<'de>>(&mut self, visitor: V) -> Result<Result<V::Value, Error>, V> {
+        match self.take_plain_string() {
+            Some(string) => Ok(visitor.visit_borrowed_str(string)),
+            None => Err(visitor),
+        }
+    }
+
+    /// Leaves all that it is asked for to `serde_json`.
+    fn nothing<V: Visitor<'de>>(&mut self, visitor: V) -> Result<Result<V::Value, Error>, V> {
+        Err(visitor)
+    }
+
+    /// The key of a member.
+    fn take_key(&mut self) -> Result<Key<'de>, Error> {
+        self.scanner.skip_blanks();
+        let start = self.scanner.at();
+        if self.scanner.plain_string().is_some() {
+            let text = self.text.get(start..self.scanner.at()).unwrap_or_default();
+            return Ok(Key { text, is_plain: true });
+        }
+        Ok(Key { text: self.take_text()?, is_plain: false })
     }
 
     fn take_scalar(&mut self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'de>>, Error> {
@@ -90,11 +135,20 @@ enum Next<'de> {
     Scalar,
 }
 
+/// What is a scalar is read by `$fast`, or if that gives the visitor back, by `serde_json`.
 macro_rules! forward_scalars {
-    ($($method:ident)*) => {$(
+    ($fast:expr; $($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             match self.next()? {
-                Next::Scalar => self.take_scalar()?.$method(visitor),
+                Next::Scalar => match $fast(&mut *self, visitor) {
+                    Ok(value) => value,
+                    Err(visitor) => {
+                        let mut de = self.take_scalar()?;
+                        let value = de.$method(visitor)?;
+                        // A large integer is read without a look at what follows: `1.5` is none.
+                        de.end().map(|()| value)
+                    }
+                },
                 // A `String` would take bytes that happen to be UTF-8: what was binary would come out as text.
                 Next::Attachment { attachment, .. } => {
                     Err(Error::invalid_type(Unexpected::Bytes(attachment), &visitor))
@@ -124,15 +178,23 @@ impl<'de> Deserializer<'de> for &mut BindDeserializer<'de> {
             Next::Attachment { attachment, end } => self.visit_attachment(attachment, end, visitor),
             Next::Object => self.visit_object(visitor),
             Next::Array => self.visit_array(visitor),
-            Next::Scalar => self.take_scalar()?.deserialize_any(visitor),
+            Next::Scalar => match self.string(visitor).or_else(|visitor| self.number(visitor)) {
+                Ok(value) => value,
+                Err(visitor) => self.take_scalar()?.deserialize_any(visitor),
+            },
         }
     }
 
-    forward_scalars! {
-        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
-        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
-        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_unit deserialize_identifier
+    forward_scalars! { BindDeserializer::nothing;
+        deserialize_bool deserialize_i128 deserialize_u128 deserialize_char deserialize_unit
     }
+
+    forward_scalars! { BindDeserializer::number;
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
+        deserialize_u64 deserialize_f32 deserialize_f64
+    }
+
+    forward_scalars! { BindDeserializer::string; deserialize_str deserialize_string deserialize_identifier }
 
     forward_bytes! { deserialize_bytes deserialize_byte_buf }
 
@@ -268,8 +330,8 @@ impl<'de> MapAccess<'de> for &mut Elements<'_, 'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         if self.has_next(b'}')? {
-            let text = self.de.take_text()?;
-            seed.deserialize(Key { text }).map(Some)
+            let key = self.de.take_key()?;
+            seed.deserialize(key).map(Some)
         } else {
             Ok(None)
         }
@@ -291,14 +353,22 @@ impl BindDeserializer<'_> {
 /// The key of a member, with its quotes.
 struct Key<'de> {
     text: &'de str,
+    /// It has no escapes.
+    is_plain: bool,
+}
+
+impl<'de> Key<'de> {
+    /// What stands between the quotes.
+    fn inner(&self) -> &'de str {
+        self.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default()
+    }
 }
 
 macro_rules! forward_keys {
     ($($method:ident)*) => {$(
         /// A key is a string, whatever the map's keys are: what it holds is read.
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let inner = self.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
-            let mut de = serde_json::Deserializer::from_str(inner);
+            let mut de = serde_json::Deserializer::from_str(self.inner());
             let value = de.$method(visitor)?;
             de.end()?;
             Ok(value)
@@ -310,6 +380,9 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.is_plain {
+            return visitor.visit_borrowed_str(self.inner());
+        }
         serde_json::Deserializer::from_str(self.text).deserialize_str(visitor)
     }
 
@@ -363,7 +436,7 @@ impl<'de> EnumAccess<'de> for Variant<'_, 'de> {
         if self.de.scanner.peek() != Some(b'"') {
             return Err(Error::custom("expected the name of a variant"));
         }
-        let variant = seed.deserialize(Key { text: self.de.take_text()? })?;
+        let variant = seed.deserialize(self.de.take_key()?)?;
         self.de.colon()?;
         Ok((variant, self))
     }
@@ -398,4 +471,168 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 fn malformed(_: Malformed) -> Error {
     Error::custom("malformed JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
+        T::deserialize(&mut BindDeserializer::new(text, &[])).ok()
+    }
+
+    /// What `serde_json` makes of a text is what is made of it here, errors included.
+    #[track_caller]
+    fn check<T: DeserializeOwned + PartialEq + Debug>(text: &str) {
+        assert_eq!(
+            read::<T>(text),
+            serde_json::from_str(text).ok(),
+            "{text} as {}",
+            std::any::type_name::<T>()
+        );
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Point {
+        x: Option<i64>,
+        #[serde(default)]
+        y: f32,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Shape {
+        Unit,
+        Newtype(u8),
+        Tuple(i8, String),
+        Struct { a: bool },
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Number(i64),
+        Text(String),
+        List(Vec<Self>),
+    }
+
+    /// Reads a text as everything there is.
+    fn check_all(text: &str) {
+        check::<Value>(text);
+        check::<bool>(text);
+        check::<(i8, u8)>(&format!("[{text}, {text}]"));
+        check::<i8>(text);
+        check::<u8>(text);
+        check::<i32>(text);
+        check::<u32>(text);
+        check::<i64>(text);
+        check::<u64>(text);
+        check::<i128>(text);
+        check::<u128>(text);
+        check::<f32>(text);
+        check::<f64>(text);
+        check::<char>(text);
+        check::<String>(text);
+        check::<()>(text);
+        check::<Option<String>>(text);
+        check::<Vec<Value>>(text);
+        check::<[u8; 2]>(text);
+        check::<BTreeMap<String, Value>>(text);
+        check::<BTreeMap<i32, Value>>(text);
+        check::<BTreeMap<bool, Value>>(text);
+        check::<Point>(text);
+        check::<Shape>(text);
+        check::<Any>(text);
+    }
+
+    #[test]
+    fn scalars_are_read_as_serde_json_does() {
+        for text in [
+            "0",
+            "-0",
+            "7",
+            "-7",
+            "127",
+            "128",
+            "-128",
+            "255",
+            "256",
+            "999999999999999999",
+            "-999999999999999999",
+            "1000000000000000000",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-18446744073709551616",
+            "1.0",
+            "-1.5",
+            "1e2",
+            "1E-2",
+            "0.1",
+            "-0.0",
+            "1e400",
+            "true",
+            "false",
+            "null",
+            r#""""#,
+            r#""x""#,
+            r#""é""#,
+            r#""Unit""#,
+            r#""7""#,
+            r#""a\"b\\\n\u00e9\ud83d\ude00""#,
+            r#""\ud800""#,
+            r#""longer than one word, and than a block of thirty-two bytes, \" and on""#,
+        ] {
+            check_all(text);
+            check_all(&format!(" {text} "));
+        }
+    }
+
+    #[test]
+    fn compounds_are_read_as_serde_json_does() {
+        for text in [
+            "[]",
+            "{}",
+            "[ ]",
+            "{ }",
+            "[1,2]",
+            "[1 , 2 ]",
+            "[1,2,3]",
+            r#"["a",[1,["b"]]]"#,
+            r#"{"x":5}"#,
+            r#"{ "x" : null , "y" : 2 }"#,
+            r#"{"x":1,"x":2}"#,
+            r#"{"x":1,"z":[{"a":[]}],"y":0.5}"#,
+            r#"{"\u0078":1}"#,
+            r#"{"1":1,"-2":2}"#,
+            r#"{"true":1}"#,
+            r#"{"01":1}"#,
+            r#"{"Newtype":7}"#,
+            r#"{"Newtype":700}"#,
+            r#"{"Tuple":[1,"a"]}"#,
+            r#"{"Struct":{"a":true}}"#,
+            r#"{"Unit":null}"#,
+            r#"{"_placeholder":true,"num":0}"#,
+        ] {
+            check_all(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_read_as_serde_json_does(value in crate::testing::any_json()) {
+            check::<Value>(&value.to_string());
+            check::<Value>(&serde_json::to_string_pretty(&value).unwrap());
+            check::<Any>(&value.to_string());
+        }
+    }
 }

@@ -75,6 +75,47 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Steps over a string without escapes, and says where what it holds starts and ends. Of any other value it says
+    /// nothing, and stays.
+    #[inline]
+    pub(super) fn plain_string(&mut self) -> Option<(usize, usize)> {
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.at + 1;
+        let end = plain_end(self.bytes, start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some((start, end))
+    }
+
+    /// Steps over an integer of at most eighteen digits. Of any other value it says nothing, and stays; so it does of minus
+    /// zero, which is none.
+    #[inline]
+    pub(super) fn small_integer(&mut self) -> Option<i64> {
+        let is_negative = self.peek() == Some(b'-');
+        let start = self.at + usize::from(is_negative);
+        let mut at = start;
+        let mut value = 0_i64;
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(at) {
+            if at - start == MAX_SMALL_DIGITS {
+                return None;
+            }
+            value = value * 10 + i64::from(digit - b'0');
+            at += 1;
+        }
+        let is_small = at > start
+            && !matches!(self.bytes.get(at), Some(b'.' | b'e' | b'E'))
+            && !(is_negative && value == 0);
+        if !is_small {
+            return None;
+        }
+        self.at = at;
+        Some(if is_negative { -value } else { value })
+    }
+
     pub(super) fn literal(&mut self, word: &[u8]) -> Result<(), Malformed> {
         self.at = literal(self.bytes, self.at, word).map_err(|_| Malformed)?;
         Ok(())
@@ -341,6 +382,8 @@ fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, usize> {
     if bytes.get(at..).is_some_and(|rest| rest.starts_with(word)) { Ok(at + word.len()) } else { Err(at) }
 }
 
+/// So many digits fit an `i64` whatever they are.
+const MAX_SMALL_DIGITS: usize = 18;
 /// The most levels there can be: one bit of the stack each.
 const MAX_DEPTH: usize = 128;
 const OBJECT: u128 = 1;
