@@ -7,8 +7,8 @@
 use bytes::Bytes;
 use serde::de::value::SeqDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde_json::Error;
 
@@ -81,20 +81,30 @@ impl<'de> BindDeserializer<'de> {
         }
     }
 
+    /// Hands over `true` or `false`; gives the visitor back if the value is neither.
+    fn boolean<V: Visitor<'de>>(&mut self, visitor: V) -> Result<Result<V::Value, Error>, V> {
+        if self.scanner.literal(b"true").is_ok() {
+            Ok(visitor.visit_bool(true))
+        } else if self.scanner.literal(b"false").is_ok() {
+            Ok(visitor.visit_bool(false))
+        } else {
+            Err(visitor)
+        }
+    }
+
     /// Leaves all that it is asked for to `serde_json`.
     fn nothing<V: Visitor<'de>>(&mut self, visitor: V) -> Result<Result<V::Value, Error>, V> {
         Err(visitor)
     }
 
     /// The key of a member.
+    #[inline]
     fn take_key(&mut self) -> Result<Key<'de>, Error> {
         self.scanner.skip_blanks();
-        let start = self.scanner.at();
-        if self.scanner.plain_string().is_some() {
-            let text = self.text.get(start..self.scanner.at()).unwrap_or_default();
-            return Ok(Key { text, is_plain: true });
+        match self.take_plain_string() {
+            Some(key) => Ok(Key::Plain(key)),
+            None => Ok(Key::Escaped(self.take_text()?)),
         }
-        Ok(Key { text: self.take_text()?, is_plain: false })
     }
 
     fn take_scalar(&mut self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'de>>, Error> {
@@ -178,7 +188,11 @@ impl<'de> Deserializer<'de> for &mut BindDeserializer<'de> {
             Next::Attachment { attachment, end } => self.visit_attachment(attachment, end, visitor),
             Next::Object => self.visit_object(visitor),
             Next::Array => self.visit_array(visitor),
-            Next::Scalar => match self.string(visitor).or_else(|visitor| self.number(visitor)) {
+            Next::Scalar => match self
+                .string(visitor)
+                .or_else(|visitor| self.number(visitor))
+                .or_else(|visitor| self.boolean(visitor))
+            {
                 Ok(value) => value,
                 Err(visitor) => self.take_scalar()?.deserialize_any(visitor),
             },
@@ -186,8 +200,10 @@ impl<'de> Deserializer<'de> for &mut BindDeserializer<'de> {
     }
 
     forward_scalars! { BindDeserializer::nothing;
-        deserialize_bool deserialize_i128 deserialize_u128 deserialize_char deserialize_unit
+        deserialize_i128 deserialize_u128 deserialize_char deserialize_unit
     }
+
+    forward_scalars! { BindDeserializer::boolean; deserialize_bool }
 
     forward_scalars! { BindDeserializer::number;
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
@@ -350,17 +366,23 @@ impl BindDeserializer<'_> {
     }
 }
 
-/// The key of a member, with its quotes.
-struct Key<'de> {
-    text: &'de str,
-    /// It has no escapes.
-    is_plain: bool,
+/// The key of a member.
+enum Key<'de> {
+    /// What it says.
+    Plain(&'de str),
+    /// With its quotes and escapes.
+    Escaped(&'de str),
 }
 
 impl<'de> Key<'de> {
     /// What stands between the quotes.
     fn inner(&self) -> &'de str {
-        self.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default()
+        match self {
+            Self::Plain(inner) => inner,
+            Self::Escaped(text) => {
+                text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default()
+            }
+        }
     }
 }
 
@@ -380,10 +402,10 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.is_plain {
-            return visitor.visit_borrowed_str(self.inner());
+        match self {
+            Self::Plain(key) => visitor.visit_borrowed_str(key),
+            Self::Escaped(text) => serde_json::Deserializer::from_str(text).deserialize_str(visitor),
         }
-        serde_json::Deserializer::from_str(self.text).deserialize_str(visitor)
     }
 
     forward_keys! {
@@ -410,11 +432,19 @@ impl<'de> Deserializer<'de> for Key<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        serde_json::Deserializer::from_str(self.text).deserialize_enum(name, variants, visitor)
+        match self {
+            Self::Plain(key) => key.into_deserializer().deserialize_enum(name, variants, visitor),
+            Self::Escaped(text) => {
+                serde_json::Deserializer::from_str(text).deserialize_enum(name, variants, visitor)
+            }
+        }
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        serde_json::Deserializer::from_str(self.text).deserialize_bytes(visitor)
+        match self {
+            Self::Plain(key) => visitor.visit_borrowed_bytes(key.as_bytes()),
+            Self::Escaped(text) => serde_json::Deserializer::from_str(text).deserialize_bytes(visitor),
+        }
     }
 
     serde::forward_to_deserialize_any! {
