@@ -58,6 +58,8 @@ async function talk() {
     });
 
     await step("a closed tab is gone", async () => {
+      // In the middle of an upgrade it would have no request under way whose end tells the server.
+      await grace.waitForNetworkIdle();
       await grace.close();
       await shows(ada, "#members", ["Ada (you)"]);
       await shows(ada, ".notice:last-child", ["Grace has left"]);
@@ -160,8 +162,9 @@ async function restart() {
 async function withPages(url, body) {
   const browser = await step("start the browser", startBrowser);
   try {
-    const ada = await step("Ada joins", () => join(browser, url, "Ada"));
-    const grace = await step("Grace joins", () => join(browser, url, "Grace"));
+    // The first pages of a browser take long on a busy machine.
+    const ada = await step("Ada joins", () => join(browser, url, "Ada"), 30_000);
+    const grace = await step("Grace joins", () => join(browser, url, "Grace"), 30_000);
     await body(ada, grace);
   } finally {
     await browser.close();
