@@ -162,9 +162,8 @@ async function restart() {
 async function withPages(url, body) {
   const browser = await step("start the browser", startBrowser);
   try {
-    // The first pages of a browser take long on a busy machine.
-    const ada = await step("Ada joins", () => join(browser, url, "Ada"), 30_000);
-    const grace = await step("Grace joins", () => join(browser, url, "Grace"), 30_000);
+    const ada = await step("Ada joins", () => join(browser, url, "Ada"));
+    const grace = await step("Grace joins", () => join(browser, url, "Grace"));
     await body(ada, grace);
   } finally {
     await browser.close();

@@ -12,7 +12,7 @@ export async function run(body) {
 }
 
 /** Runs one step of a scenario; a failure or a missed deadline names it. */
-export async function step(name, body, deadlineMs = 10_000) {
+export async function step(name, body, deadlineMs = 30_000) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done after ${deadlineMs} ms`)), deadlineMs);

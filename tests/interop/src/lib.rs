@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use test_support::process::{self, Server};
 
-/// How long one script may take: its own steps have deadlines of 10 s each, this only ends one that hangs.
-const SCRIPT_DEADLINE: Duration = Duration::from_secs(60);
+/// How long one script may take: its own steps have deadlines of 30 s each, this only ends one that hangs.
+const SCRIPT_DEADLINE: Duration = Duration::from_secs(100);
 
 /// Starts the example server `conformance` in one of its modes.
 pub fn conformance(mode: &str) -> Server {
