@@ -1,12 +1,12 @@
 //! Response bodies: short, whole, known in advance.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::request::Parts;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
@@ -46,22 +46,13 @@ impl http_body::Body for Body {
     }
 }
 
-/// A whole answer. None of them may be cached or taken for something else than it says.
+/// A whole answer. None of them may be cached or taken for something else than it says. Its length is stated by the HTTP
+/// server, which knows the body's.
 pub(crate) fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
-    respond_in(HeaderMap::with_capacity(N_HEADERS), status, content_type, body)
-}
-
-/// As [`respond`], with headers that are empty but have memory.
-pub(crate) fn respond_in(
-    mut headers: HeaderMap,
-    status: StatusCode,
-    content_type: &'static str,
-    body: Bytes,
-) -> Response<Body> {
+    let mut headers = SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| HeaderMap::with_capacity(N_HEADERS));
     if !body.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let mut response = Response::new(body.into());
@@ -70,12 +61,22 @@ pub(crate) fn respond_in(
     response
 }
 
-/// The memory of a request's headers, for those of its answer; all else of the request is let go.
-pub(crate) fn emptied(parts: Parts) -> HeaderMap {
-    let mut headers = parts.headers;
-    headers.clear();
-    headers
+/// Lets go of a request's headers, and keeps the map's memory for an answer.
+pub(crate) fn recycle(mut headers: HeaderMap) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < MAX_SPARE && headers.capacity() <= MAX_SPARE_HEADERS {
+            headers.clear();
+            spare.push(headers);
+        }
+    });
 }
 
-/// How many headers an answer has, with the date that the HTTP server adds.
+thread_local! {
+    static SPARE: RefCell<Vec<HeaderMap>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many headers an answer has, with those that the HTTP server adds.
 const N_HEADERS: usize = 5;
+/// How many maps a thread keeps, and for how many headers: about 100 KiB at most.
+const MAX_SPARE: usize = 16;
+const MAX_SPARE_HEADERS: usize = 64;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use engine_io_parser::{Message, SharedFrame};
-use http::request::Parts;
+use http::HeaderMap;
 
 use crate::handler::{Flow, Handler, Incoming, SessionHandler};
 use crate::server::Shared;
@@ -347,9 +347,9 @@ impl Session {
     /// Hands one message up, which was [received](Self::receive) just before.
     ///
     /// [`deliver_close`](Self::deliver_close) is to be called after this, once for several messages.
-    pub(crate) fn deliver(&self, message: Message, request: Option<&Parts>) -> Flow {
+    pub(crate) fn deliver(&self, message: Message, headers: Option<&HeaderMap>) -> Flow {
         let flow = match &mut *self.0.handler.lock() {
-            Some(handler) => handler.on_message(Incoming::new(message, request)),
+            Some(handler) => handler.on_message(Incoming::new(message, headers)),
             None => Flow::Continue,
         };
         match flow {

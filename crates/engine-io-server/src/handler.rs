@@ -4,7 +4,6 @@ use std::fmt;
 
 use engine_io_parser::Message;
 use http::HeaderMap;
-use http::request::Parts;
 
 use crate::{CloseReason, Session};
 
@@ -41,23 +40,23 @@ pub enum Flow {
     Pause,
 }
 
-/// A message together with the request that brought it.
+/// A message together with what is known of the request that brought it.
 pub struct Incoming<'a> {
     /// The message.
     pub message: Message,
-    request: Option<&'a Parts>,
+    headers: Option<&'a HeaderMap>,
 }
 
 impl<'a> Incoming<'a> {
-    pub(crate) fn new(message: Message, request: Option<&'a Parts>) -> Self {
-        Self { message, request }
+    pub(crate) fn new(message: Message, headers: Option<&'a HeaderMap>) -> Self {
+        Self { message, headers }
     }
 
     /// The headers of the POST that brought the message; none for a message that came over a WebSocket, whose only
     /// request is the one that [`Session::request`] keeps or that of its upgrade.
     #[must_use]
     pub fn headers(&self) -> Option<&'a HeaderMap> {
-        self.request.map(|request| &request.headers)
+        self.headers
     }
 }
 

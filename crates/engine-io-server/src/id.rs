@@ -1,5 +1,6 @@
 //! Session ids: secrets that a client shows with every request.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,14 +18,8 @@ impl SessionId {
     ///
     /// [`NoEntropy`] if the operating system's generator fails.
     pub(crate) fn random() -> Result<Self, NoEntropy> {
-        let mut bits = [0; 15];
-        getrandom::fill(&mut bits).map_err(|error| NoEntropy(error.to_string()))?;
-        let mut text = String::with_capacity(LENGTH);
-        for [a, b, c] in bits.as_chunks::<3>().0 {
-            let group = u32::from_be_bytes([0, *a, *b, *c]);
-            text.extend([18, 12, 6, 0].map(|shift| url_safe((group >> shift) & 0x3f)));
-        }
-        Ok(Self(text.into()))
+        let characters = random_characters()?;
+        Ok(Self(std::str::from_utf8(&characters).unwrap_or_default().into()))
     }
 
     /// The id itself. Keep it secret: whoever knows it can send and receive in the client's name.
@@ -58,18 +53,56 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// Draws an id that nobody can guess, of the kind that sessions have: for layers that give names of their own.
+///
+/// Twenty URL-safe characters that carry 120 bits from the operating system's generator.
+///
+/// # Errors
+///
+/// [`NoEntropy`] if the operating system's generator fails.
+pub fn random_id() -> Result<String, NoEntropy> {
+    let characters = random_characters()?;
+    Ok(characters.into_iter().map(char::from).collect())
+}
+
 /// The operating system gave no random bytes.
-#[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no random bytes: {0}")]
-pub(crate) struct NoEntropy(String);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no random bytes: {message}")]
+pub struct NoEntropy {
+    message: String,
+}
+
+fn random_characters() -> Result<[u8; LENGTH], NoEntropy> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    // Six bits of each byte are used, so that no group of bits cuts across bytes.
+    Ok(random_bytes()?.map(|byte| ALPHABET[usize::from(byte & 0x3f)]))
+}
+
+/// Random bytes that are used once. A system call costs more than all else about an id, so they are drawn for several.
+fn random_bytes() -> Result<[u8; LENGTH], NoEntropy> {
+    thread_local! {
+        static DRAWN: RefCell<Vec<[u8; LENGTH]>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if let Some(bytes) = drawn.last_mut() {
+            // Nothing of an id that was given out stays behind.
+            let taken = std::mem::replace(bytes, [0; LENGTH]);
+            drawn.pop();
+            return Ok(taken);
+        }
+        let mut fresh = [[0; LENGTH]; IDS_PER_DRAW];
+        getrandom::fill(fresh.as_flattened_mut())
+            .map_err(|error| NoEntropy { message: error.to_string() })?;
+        let [first, rest @ ..] = fresh;
+        drawn.extend(rest);
+        Ok(first)
+    })
+}
 
 const LENGTH: usize = 20;
+/// A system call for at most 256 bytes is never interrupted.
+const IDS_PER_DRAW: usize = 12;
 const MAX_LENGTH: usize = 64;
-
-fn url_safe(sextet: u32) -> char {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char::from(ALPHABET[(sextet & 0x3f) as usize])
-}
 
 #[cfg(test)]
 mod tests {

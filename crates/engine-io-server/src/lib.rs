@@ -23,7 +23,7 @@ pub use engine_io_parser::{Message, SharedFrame, Text};
 pub use error::ConfigError;
 pub use handle::{SendError, Session, Wake};
 pub use handler::{Flow, Handler, Incoming, SessionHandler};
-pub use id::SessionId;
+pub use id::{NoEntropy, SessionId, random_id};
 pub use origin::Origins;
 pub use request::HandshakeRequest;
 pub use server::{Engine, PeerAddr};

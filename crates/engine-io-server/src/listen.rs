@@ -10,10 +10,13 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::body::respond;
+use crate::sync::Mutex;
+use crate::transport::websocket::{Upgrading, WebSocketUpgrade};
 use crate::{Body, Engine, PeerAddr};
 
 impl Engine {
@@ -47,11 +50,12 @@ impl Engine {
     {
         let fallback = Arc::new(fallback);
         let mut backoff = SHORTEST_BACKOFF;
+        let mut closing = std::pin::pin!(self.closing());
         loop {
             let accepted = tokio::select! {
                 // Accepting loses no connection if it is dropped.
                 accepted = listener.accept() => accepted,
-                () = self.closing() => return Ok(()),
+                () = &mut closing => return Ok(()),
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -69,7 +73,22 @@ impl Engine {
         }
     }
 
+    /// Serves a connection: HTTP first, and if that leads to a WebSocket, the WebSocket in the same task.
     async fn serve<F>(self, stream: TcpStream, peer: PeerAddr, fallback: Arc<F>)
+    where
+        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+    {
+        let link = Arc::new(Link::new(peer));
+        // In a box, so that a WebSocket's task is no larger than a WebSocket needs.
+        Box::pin(self.serve_http(stream, Arc::clone(&link), fallback)).await;
+        let upgrading = link.take();
+        drop(link);
+        if let Some(upgrading) = upgrading {
+            upgrading.await;
+        }
+    }
+
+    async fn serve_http<F>(self, stream: TcpStream, link: Arc<Link>, fallback: Arc<F>)
     where
         F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
     {
@@ -78,7 +97,7 @@ impl Engine {
         let engine = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let answer = if engine.owns_path(request.uri().path()) {
-                Ok(engine.answer(request, Some(peer)))
+                Ok(engine.answer(request, Some(&link)))
             } else {
                 Err(fallback(&request))
             };
@@ -110,6 +129,29 @@ impl Engine {
         if let Err(error) = ended {
             tracing::debug!(target: "engine", %error, "connection ended");
         }
+    }
+}
+
+/// What this listener knows of a connection, and takes care of, that other HTTP servers do not.
+pub(crate) struct Link {
+    pub(crate) peer: PeerAddr,
+    /// The WebSocket that the client was promised; in a box, since most connections that stay for long have none.
+    upgrade: Mutex<Option<Box<(OnUpgrade, WebSocketUpgrade)>>>,
+}
+
+impl Link {
+    fn new(peer: PeerAddr) -> Self {
+        Self { peer, upgrade: Mutex::new(None) }
+    }
+
+    /// The connection's task serves this WebSocket when hyper has let go of the connection.
+    pub(crate) fn promise(&self, on_upgrade: OnUpgrade, upgrade: WebSocketUpgrade) {
+        *self.upgrade.lock() = Some(Box::new((on_upgrade, upgrade)));
+    }
+
+    fn take(&self) -> Option<Upgrading> {
+        let (on_upgrade, upgrade) = *self.upgrade.lock().take()?;
+        Some(Upgrading::new(on_upgrade, upgrade))
     }
 }
 

@@ -72,6 +72,24 @@ async fn the_listener_serves_both_transports_and_the_upgrade() {
 }
 
 #[tokio::test]
+async fn answers_state_their_length() {
+    let mut server = Server::new(Config::default());
+    let address = listen(&server).await;
+    let mut polling = Polling::open(address, PATH).await;
+    server.accepted().await.session.send("水").unwrap();
+    let target = polling.target();
+    for (request, status, length) in [
+        (RawRequest::get(&target), 200, "4"),
+        (RawRequest::post(&target, "4x"), 200, "2"),
+        (RawRequest::get("/engine.io/?EIO=4&transport=tobi"), 400, "40"),
+    ] {
+        let reply = test_support::http::send(address, request).await;
+        assert_eq!((reply.status, reply.header("content-length")), (status, Some(length)));
+    }
+    polling.send(&["1"]).await;
+}
+
+#[tokio::test]
 async fn the_listener_answers_501_for_other_paths() {
     let server = Server::new(Config::default());
     let address = listen(&server).await;

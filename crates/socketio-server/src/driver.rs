@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use engine_io_parser::Message;
+use engine_io_server::random_id;
 use socketio_adapter::SocketId;
 use socketio_parser::{Decoder, EncodedPacket, Packet, Payload};
 use tokio::runtime::Handle;
@@ -18,7 +19,6 @@ use crate::deadlines::{Key, Timed};
 use crate::error::ConnectError;
 use crate::event::dispatch::{self, Event};
 use crate::event::run::Caught;
-use crate::id::random_id;
 use crate::namespace::{self, NamespaceInner};
 use crate::server::ServerInner;
 use crate::socket::SocketInner;

@@ -12,7 +12,6 @@ mod engine_io;
 mod error;
 mod event;
 mod handshake;
-mod id;
 mod namespace;
 mod reason;
 mod server;

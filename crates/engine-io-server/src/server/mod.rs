@@ -14,15 +14,17 @@ use engine_io_parser::{Handshake, Limits};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::watch;
 
 use self::deadlines::{Deadlines, now};
 use self::registry::Registry;
 use self::request::{EngineRequest, is_below};
+use crate::body::recycle;
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::listen::Link;
 use crate::session::{Machine, RequestError, Timing, Transport};
 use crate::transport::polling;
 use crate::transport::websocket::{Handshaken, Upgrading, WebSocketUpgrade};
@@ -77,7 +79,7 @@ enum Route {
 /// What is to be done for it. Each connection has room for the largest: what happens once in a session has its own.
 enum Work<B> {
     Get { session: Session },
-    Post { session: Session, parts: Parts, body: B },
+    Post { session: Session, headers: HeaderMap, body: B },
     Open(Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>),
     Refused(Refusal),
 }
@@ -137,11 +139,11 @@ impl Engine {
         self.answer(request, None)
     }
 
-    /// As [`handle_request`](Self::handle_request), of a request whose peer may be known apart from its extensions.
+    /// As [`handle_request`](Self::handle_request), of a request that may have come over our own listener.
     pub(crate) fn answer<B>(
         &self,
         request: Request<B>,
-        peer: Option<PeerAddr>,
+        link: Option<&Arc<Link>>,
     ) -> impl Future<Output = Response<Body>> + use<B>
     where
         B: http_body::Body,
@@ -151,20 +153,23 @@ impl Engine {
         let is_http1_post = parts.method == Method::POST && parts.version < Version::HTTP_2;
         let limits = self.limits();
         let work = match self.route(&parts) {
-            Ok(Route::Get(session)) => Work::Get { session },
-            Ok(Route::Post(session)) => Work::Post { session, parts, body },
+            Ok(Route::Get(session)) => {
+                recycle(parts.headers);
+                Work::Get { session }
+            }
+            Ok(Route::Post(session)) => Work::Post { session, headers: parts.headers, body },
             Ok(Route::Open(request)) => {
-                if let Some(peer) = peer {
-                    parts.extensions.insert(peer);
+                if let Some(link) = link {
+                    parts.extensions.insert(link.peer);
                 }
-                Work::Open(Box::pin(self.clone().open_for(parts, request)))
+                Work::Open(Box::pin(self.clone().open_for(parts, request, link.cloned())))
             }
             Err(refusal) => Work::Refused(refusal),
         };
         async move {
             let result = match work {
                 Work::Get { session } => polling::get(&session, limits).await,
-                Work::Post { session, parts, body } => polling::post(&session, parts, body, limits).await,
+                Work::Post { session, headers, body } => polling::post(&session, headers, body, limits).await,
                 Work::Open(opening) => opening.await,
                 Work::Refused(refusal) => Err(refusal),
             };
@@ -186,8 +191,8 @@ impl Engine {
     ///
     /// The response to send instead.
     pub async fn accept_websocket(&self, request: &Parts) -> Result<WebSocketUpgrade, Response<Body>> {
-        let accepted = match EngineRequest::parse(request, &self.0.config) {
-            Ok(parsed) if parsed.is_upgrade => self.accept(request, &parsed).await,
+        let accepted = match self.parse(request) {
+            Ok(parsed) if parsed.is_upgrade => self.accept(request, parsed).await,
             Ok(_) => Err(Refusal::TransportHandshake),
             Err(refusal) => Err(refusal),
         };
@@ -238,13 +243,17 @@ impl Engine {
         Limits::default().with_max_payload_bytes(self.0.config.max_http_buffer_size)
     }
 
+    fn parse(&self, parts: &Parts) -> Result<EngineRequest, Refusal> {
+        EngineRequest::parse(parts, &self.0.config, &self.0.shared.registry)
+    }
+
     /// What a request is for.
     fn route(&self, parts: &Parts) -> Result<Route, Refusal> {
-        let request = EngineRequest::parse(parts, &self.0.config)?;
+        let mut request = self.parse(parts)?;
         if request.is_upgrade {
             return Ok(Route::Open(request));
         }
-        let Some(session) = self.find(&request)? else { return Ok(Route::Open(request)) };
+        let Some(session) = request.session.take() else { return Ok(Route::Open(request)) };
         if request.transport != Transport::Polling {
             return Err(Refusal::TransportMismatch);
         }
@@ -256,9 +265,14 @@ impl Engine {
     }
 
     /// Opens a session, or lets a WebSocket into one.
-    async fn open_for(self, mut parts: Parts, request: EngineRequest) -> Result<Response<Body>, Refusal> {
+    async fn open_for(
+        self,
+        parts: Parts,
+        request: EngineRequest,
+        link: Option<Arc<Link>>,
+    ) -> Result<Response<Body>, Refusal> {
         if request.is_upgrade {
-            return self.upgrade(&mut parts, &request).await;
+            return self.upgrade(parts, request, link).await;
         }
         let open = self.check_open(&parts, &request).await?;
         let handshake = self.handshake(&open.id, Transport::Polling);
@@ -266,25 +280,32 @@ impl Engine {
         Ok(polling::opened(&handshake))
     }
 
-    async fn upgrade(&self, parts: &mut Parts, request: &EngineRequest) -> Result<Response<Body>, Refusal> {
+    async fn upgrade(
+        &self,
+        mut parts: Parts,
+        request: EngineRequest,
+        link: Option<Arc<Link>>,
+    ) -> Result<Response<Body>, Refusal> {
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-        let upgrade = self.accept(parts, request).await?;
+        let upgrade = self.accept(&parts, request).await?;
         let Some(on_upgrade) = on_upgrade else {
             return Err(Refusal::NoUpgrade);
         };
         let response = upgrade.response();
-        tokio::spawn(Upgrading::new(on_upgrade, upgrade));
+        match link {
+            Some(link) => link.promise(on_upgrade, upgrade),
+            None => drop(tokio::spawn(Upgrading::new(on_upgrade, upgrade))),
+        }
         Ok(response)
     }
 
-    async fn accept(&self, parts: &Parts, request: &EngineRequest) -> Result<WebSocketUpgrade, Refusal> {
-        let session = self.find(request)?;
+    async fn accept(&self, parts: &Parts, request: EngineRequest) -> Result<WebSocketUpgrade, Refusal> {
         if request.transport != Transport::WebSocket {
             return Err(Refusal::TransportHandshake);
         }
         let headers = Handshaken::check(parts)?;
-        let Some(session) = session else {
-            let open = self.check_open(parts, request).await?;
+        let Some(session) = request.session else {
+            let open = self.check_open(parts, &request).await?;
             return Ok(WebSocketUpgrade::open(self.clone(), open, &headers));
         };
         if !self.0.config.allow_upgrades {
@@ -299,16 +320,6 @@ impl Engine {
                 Ok(WebSocketUpgrade::surplus(self.clone(), &headers))
             }
         }
-    }
-
-    /// The session that a request names, or none if it names none.
-    fn find(&self, request: &EngineRequest) -> Result<Option<Session>, Refusal> {
-        let Some(sid) = request.plausible_sid()? else { return Ok(None) };
-        let session = self.0.shared.registry.get(sid).ok_or(Refusal::UnknownSid)?;
-        if request.version != "4" {
-            return Err(Refusal::ProtocolMismatch);
-        }
-        Ok(Some(session))
     }
 
     /// Decides whether a request may open a session, and draws its id.

@@ -7,32 +7,33 @@ use http::request::Parts;
 use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
-use crate::Transport;
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::id::is_plausible;
+use crate::server::registry::Registry;
 use crate::transport::websocket::is_websocket_request;
+use crate::{Session, Transport};
 
-/// A request whose parameters are in order.
+/// A request whose parameters are in order, and the session that it names.
 #[derive(Debug)]
 pub(crate) struct EngineRequest {
     pub(crate) transport: Transport,
     /// The `EIO` parameter as sent; a missing one means version 3.
     pub(crate) version: Cow<'static, str>,
-    pub(crate) sid: Option<String>,
+    pub(crate) session: Option<Session>,
     /// The client cannot take binary WebSocket frames.
     pub(crate) base64: bool,
     pub(crate) is_upgrade: bool,
 }
 
 impl EngineRequest {
-    /// Reads and checks everything that can be said without looking at any session.
-    pub(crate) fn parse(request: &Parts, config: &Config) -> Result<Self, Refusal> {
+    /// Reads and checks everything that can be said without asking the session.
+    pub(crate) fn parse(request: &Parts, config: &Config, sessions: &Registry) -> Result<Self, Refusal> {
         // RFC 9112, section 3.2: whoever is in front of this server may have looked at the other one.
         if request.headers.get_all(HOST).iter().nth(1).is_some() {
             return Err(Refusal::RepeatedHost);
         }
-        let mut query = Query::parse(request.uri.query().unwrap_or_default())?;
+        let query = Query::parse(request.uri.query().unwrap_or_default())?;
         let is_upgrade = is_websocket_request(request);
         let transport = match query.transport.as_deref() {
             Some("polling") if config.polling => Transport::Polling,
@@ -40,17 +41,20 @@ impl EngineRequest {
             _ => return Err(Refusal::UnknownTransport),
         };
         check_origin(request, config)?;
-        Ok(Self {
-            transport,
-            version: match query.version.take().as_deref() {
-                None => Cow::Borrowed("3"),
-                Some("4") => Cow::Borrowed("4"),
-                Some(other) => Cow::Owned(other.to_owned()),
-            },
-            sid: query.sid.take().map(Cow::into_owned),
-            base64: query.base64,
-            is_upgrade,
-        })
+        let version = match query.version.as_deref() {
+            None => Cow::Borrowed("3"),
+            Some("4") => Cow::Borrowed("4"),
+            Some(other) => Cow::Owned(other.to_owned()),
+        };
+        let session = match query.sid.as_deref() {
+            None => None,
+            Some(sid) if is_plausible(sid) => Some(sessions.get(sid).ok_or(Refusal::UnknownSid)?),
+            Some(_) => return Err(Refusal::UnknownSid),
+        };
+        if session.is_some() && version != "4" {
+            return Err(Refusal::ProtocolMismatch);
+        }
+        Ok(Self { transport, version, session, base64: query.base64, is_upgrade })
     }
 
     /// Checks that the request may open a session.
@@ -65,14 +69,6 @@ impl EngineRequest {
             return Err(Refusal::UnsupportedVersion(self.version.chars().take(LOGGED_CHARS).collect()));
         }
         Ok(())
-    }
-
-    /// The id of an existing session, if it can be one at all.
-    pub(crate) fn plausible_sid(&self) -> Result<Option<&str>, Refusal> {
-        match self.sid.as_deref() {
-            Some(sid) if !is_plausible(sid) => Err(Refusal::UnknownSid),
-            sid => Ok(sid),
-        }
     }
 }
 
@@ -110,8 +106,15 @@ struct Query<'a> {
 impl<'a> Query<'a> {
     fn parse(query: &'a str) -> Result<Self, Refusal> {
         let mut parsed = Self::default();
-        for pair in query.split('&') {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // Looked for once, and without a branch: nearly no query has any.
+        let is_encoded = query.bytes().fold(false, |found, byte| found | matches!(byte, b'%' | b'+'));
+        let decode = |text| if is_encoded { Cow::Owned(decode(text)) } else { Cow::Borrowed(text) };
+        let mut rest = Some(query);
+        while let Some(text) = rest {
+            let pair;
+            (pair, rest) = split(text, b'&');
+            let (key, value) = split(pair, b'=');
+            let value = value.unwrap_or_default();
             let (slot, name) = match &*decode(key) {
                 "EIO" => (&mut parsed.version, "EIO"),
                 "transport" => (&mut parsed.transport, "transport"),
@@ -131,12 +134,17 @@ impl<'a> Query<'a> {
     }
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
-    if text.contains(['%', '+']) {
-        Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
-    } else {
-        Cow::Borrowed(text)
+/// What stands before the first such byte, and what behind it if there is one. A query is too short for the standard
+/// library's search, which gets into its stride with longer texts.
+fn split(text: &str, byte: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|found| found == byte) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
     }
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// Whether the engine owns this path: everything below its own, which matches at a segment's border and is not decoded.
@@ -150,16 +158,16 @@ mod tests {
 
     fn parse(target: &str) -> Result<EngineRequest, Refusal> {
         let request = http::Request::get(target).body(()).unwrap();
-        EngineRequest::parse(&request.into_parts().0, &Config::default())
+        EngineRequest::parse(&request.into_parts().0, &Config::default(), &Registry::new())
     }
 
     #[test]
     fn parameters_are_decoded() {
-        let request = parse("/engine.io/?%45IO=4&transport=poll%69ng&sid=a%2Db&b64=1&t=x").unwrap();
-        assert_eq!(request.version, "4");
-        assert_eq!(request.transport, Transport::Polling);
-        assert_eq!(request.sid.as_deref(), Some("a-b"));
-        assert!(request.base64);
+        let query = Query::parse("%45IO=4&transport=poll%69ng&sid=a%2Db&b64=1&t=x&=&&v=").unwrap();
+        assert_eq!(query.version.as_deref(), Some("4"));
+        assert_eq!(query.transport.as_deref(), Some("polling"));
+        assert_eq!(query.sid.as_deref(), Some("a-b"));
+        assert!(query.base64);
     }
 
     #[test]

@@ -9,12 +9,11 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use engine_io_parser::{EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::unpack;
 use super::websocket::open_packet;
-use crate::body::{emptied, respond, respond_in};
+use crate::body::{recycle, respond};
 use crate::error::Refusal;
 use crate::handle::Core;
 use crate::handler::Flow;
@@ -101,7 +100,7 @@ impl Drop for WhileWaiting<'_> {
 /// Hands up what a POST brings.
 pub(crate) async fn post<B>(
     session: &Session,
-    parts: Parts,
+    headers: HeaderMap,
     body: B,
     limits: Limits,
 ) -> Result<Response<Body>, Refusal>
@@ -111,11 +110,11 @@ where
 {
     session.drive(|core| core.machine.handle_post()).map_err(refusal)?;
     let mut running = WhileReading { session, failure: Some(CloseReason::TransportError) };
-    if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
         // Only protocol 3 knows binary payloads.
         return Err(Refusal::BadPayload);
     }
-    let body = match collect(&parts, body, limits.max_payload_bytes).await {
+    let body = match collect(&headers, body, limits.max_payload_bytes).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             let max = limits.max_payload_bytes;
@@ -152,7 +151,7 @@ where
         }
         match (session.receive(input, now()), message) {
             (Verdict::Deliver, Some(message)) => {
-                let flow = session.deliver(message, Some(&parts));
+                let flow = session.deliver(message, Some(&headers));
                 session.deliver_close();
                 if flow == Flow::Pause {
                     poll_fn(|cx| session.poll_resumed(Transport::Polling, cx)).await;
@@ -164,7 +163,8 @@ where
     }
     running.failure = None;
     drop(running);
-    Ok(respond_in(emptied(parts), StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
+    recycle(headers);
+    Ok(respond(StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
 }
 
 /// Ends the POST in the session's eyes, as a failure unless all went well.
@@ -189,13 +189,12 @@ enum BodyError {
 }
 
 /// Reads a body that may not be longer than `max`; what it announces is only believed if it is too much.
-async fn collect<B>(parts: &Parts, body: B, max: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(headers: &HeaderMap, body: B, max: usize) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    let announced =
-        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let mut is_too_large = announced.is_some_and(|announced| announced > max as u64);
     let mut body = pin!(body);
     let mut whole = Whole::Nothing;

@@ -233,6 +233,7 @@ impl FrameReader {
 /// Appends a whole control or text frame as a server sends it.
 pub(super) fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     let header = FrameHeader { opcode, ..FrameHeader::default() };
+    out.reserve(MAX_HEADER + payload.len());
     let written = header.format(payload.len() as u64, out);
     debug_assert!(written.is_ok(), "a vector takes all bytes");
     out.extend_from_slice(payload);
