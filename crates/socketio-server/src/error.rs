@@ -83,6 +83,13 @@ pub enum HandlerError {
         /// What it panicked with, if that was text.
         message: String,
     },
+    /// The middlewares of an event took longer than
+    /// [`middleware_timeout`](crate::Builder::middleware_timeout); its handlers were not called.
+    #[error("the middlewares of the event took longer than {timeout:?}")]
+    MiddlewareTimeout {
+        /// The limit.
+        timeout: std::time::Duration,
+    },
     /// An event could not be sent, and nobody looked at the value that said so.
     #[error("an emit failed")]
     Emit(#[source] EmitError),

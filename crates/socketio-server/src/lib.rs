@@ -26,7 +26,7 @@ pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
 pub use engine_io_server::{Forbidden, Origins, PeerAddr, Transport};
 pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
-pub use event::{Ack, Auth, Data, Reply, State};
+pub use event::{Ack, Auth, Data, HandlerId, IncomingEvent, Reply, State};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
 pub use reason::DisconnectReason;
@@ -35,13 +35,13 @@ pub use service::{ServerLayer, ServerLayered, ServerService};
 pub use socket::{AckFuture, Socket, SocketData, Volatile};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
-pub use socketio_parser::{Args, Binary, Limits, Value};
+pub use socketio_parser::{Args, Binary, EncodeError, Limits, Value};
 
 /// What handlers take and return, for those who extend it.
 pub mod handler {
     pub use crate::event::{
-        Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventName, Extract,
-        ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
+        Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventMiddlewareOutcome,
+        EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
     };
 }
 

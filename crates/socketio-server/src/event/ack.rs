@@ -39,7 +39,7 @@ impl Ack {
         socket: &Socket,
         id: Option<u64>,
         n_handlers: usize,
-    ) -> impl Iterator<Item = Self> {
+    ) -> impl Iterator<Item = Self> + use<> {
         let shared = (id.is_some() && n_handlers > 1).then(|| Arc::new(AtomicBool::new(false)));
         let socket = id.is_some().then(|| socket.clone());
         std::iter::repeat_with(move || {

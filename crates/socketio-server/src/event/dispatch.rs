@@ -24,9 +24,9 @@ use socketio_parser::Args;
 use crate::Socket;
 use crate::connection::Flow;
 use crate::error::HandlerError;
-use crate::event::run::{Caught, Panicked};
-use crate::event::{Ack, Call, DisconnectContext, EventContext, EventHandler};
-use crate::namespace::Table;
+use crate::event::run::{Caught, Panicked, poll_once};
+use crate::event::{Ack, Call, DisconnectContext, EventContext, HandlerId, Verdict};
+use crate::namespace::{Registered, Table};
 use crate::socket::SocketInner;
 use crate::sync::Mutex;
 
@@ -56,12 +56,14 @@ enum Phase {
 
 struct Farewell {
     context: DisconnectContext,
-    handlers: Vec<DisconnectHandler>,
+    disconnecting: Vec<DisconnectHandler>,
+    disconnect: Vec<DisconnectHandler>,
 }
 
 type DisconnectHandler = Arc<Call<DisconnectContext, HandlerError>>;
 
 /// An event that waits for its handler.
+#[derive(Clone)]
 pub(crate) struct Event {
     pub(crate) name: Text,
     pub(crate) id: Option<u64>,
@@ -92,13 +94,25 @@ impl Dispatch {
         }))
     }
 
-    /// Changes the handlers of this socket alone; without effect once it has left.
-    pub(crate) fn register(&self, change: impl FnOnce(&mut Table)) {
+    /// Changes the handlers of this socket alone; without effect once it has left. What is taken off is to be returned,
+    /// and dropped by the caller: handlers own user values, whose drop may call back.
+    pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Table) -> R) -> Option<R> {
         let mut state = self.0.lock();
         if !matches!(state.phase, Phase::Open | Phase::Held { farewell: None }) {
-            return;
+            return None;
         }
-        change(Arc::make_mut(state.own.get_or_insert_default()));
+        Some(change(Arc::make_mut(state.own.get_or_insert_default())))
+    }
+
+    /// Takes a handler of this socket alone off; returns whether it was there.
+    pub(crate) fn remove(&self, id: HandlerId) -> bool {
+        self.register(|own| own.remove(id)).flatten().is_some()
+    }
+
+    /// The handlers of all events that are this socket's alone.
+    pub(crate) fn listeners_any(&self) -> Vec<HandlerId> {
+        let state = self.0.lock();
+        state.own.iter().flat_map(|own| &own.any).map(|handler| handler.id).collect()
     }
 }
 
@@ -118,6 +132,12 @@ pub(crate) fn handle_event(socket: &Arc<SocketInner>, event: Event) -> Flow {
     }
     let handlers = state.begin(socket);
     drop(state);
+    if handlers.has_middleware() {
+        let starting = Starting::new(socket, handlers);
+        let checked = Caught::new(|| Box::pin(async move { starting.check(event).await }));
+        poll_or_spawn(socket, checked);
+        return Flow::Continue;
+    }
     start(socket, &handlers, event);
     if finish(socket, handlers) {
         spawn_drain(socket);
@@ -151,8 +171,15 @@ pub(crate) fn close(socket: &Arc<SocketInner>, context: Option<DisconnectContext
     let own = state.own.take();
     let farewell = context.map(|context| {
         let table = socket.namespace_inner().table();
-        let own = own.iter().flat_map(|own| &own.disconnect);
-        Farewell { context, handlers: table.disconnect.iter().chain(own).cloned().collect() }
+        let of_both = |pick: fn(&Table) -> &Vec<DisconnectHandler>| {
+            let own = own.iter().flat_map(|own| pick(own));
+            pick(&table).iter().chain(own).cloned().collect()
+        };
+        Farewell {
+            context,
+            disconnecting: of_both(|table| &table.disconnecting),
+            disconnect: of_both(|table| &table.disconnect),
+        }
     });
     let due = match (&mut state.phase, farewell) {
         (Phase::Held { farewell: waiting }, Some(farewell)) => {
@@ -197,49 +224,166 @@ struct Handlers {
 }
 
 impl Handlers {
-    /// The handlers of an event, and its name as they were registered for it: first those of the namespace.
-    fn find(&self, name: &str) -> SmallVec<[(&Arc<str>, &EventHandler); 1]> {
-        let mut found = SmallVec::new();
-        for table in [Some(&self.shared.1), self.own.as_ref()].into_iter().flatten() {
-            if let Some((event, list)) = table.events.get_key_value(name) {
-                found.extend(list.iter().map(|handler| (event, &**handler)));
+    fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        [Some(&self.shared.1), self.own.as_ref()].into_iter().flatten()
+    }
+
+    /// The handlers of all events; first those of the namespace.
+    fn any(&self) -> Found<'_> {
+        self.tables().flat_map(|table| &table.any).collect()
+    }
+
+    /// Adds the handlers of an event; first those of the namespace.
+    fn find<'a>(&'a self, name: &str, found: &mut Found<'a>) {
+        for table in self.tables() {
+            if let Some(list) = table.events.get(name) {
+                found.extend(list);
             }
         }
-        found
+    }
+
+    fn has_middleware(&self) -> bool {
+        self.tables().any(|table| !table.event_middlewares.is_empty())
     }
 }
 
+type Found<'a> = SmallVec<[&'a Registered; 1]>;
+
 /// Starts the handlers of one event; those that are pending go on as tasks.
 fn start(socket: &Arc<SocketInner>, handlers: &Handlers, event: Event) {
-    let Event { name, id, args, .. } = event;
     if socket.shared().is_closing.load(Ordering::Acquire) {
         return;
     }
-    let found = handlers.find(&name);
-    let Some((&(last, handler), others)) = found.split_last() else {
+    let mut found = handlers.any();
+    handlers.find(&event.name, &mut found);
+    let handle = Socket::from_inner(socket);
+    let acks = Ack::for_handlers(&handle, event.id, found.len());
+    call_each(socket, handle, &found, event, acks);
+}
+
+/// Whoever starts handlers after middlewares have looked at the event. Until it is through, or is dropped, later events
+/// are parked, so that they start in the order of arrival.
+struct Starting {
+    socket: Arc<SocketInner>,
+    handlers: Option<Handlers>,
+}
+
+impl Starting {
+    fn new(socket: &Arc<SocketInner>, handlers: Handlers) -> Self {
+        Self { socket: Arc::clone(socket), handlers: Some(handlers) }
+    }
+
+    /// As [`start`], but for the middlewares. Handlers of all events do not wait for them.
+    async fn check(&self, mut event: Event) {
+        let (socket, Some(handlers)) = (&self.socket, &self.handlers) else { return };
+        if socket.shared().is_closing.load(Ordering::Acquire) {
+            return;
+        }
+        // How many handlers may answer is not known yet.
+        let handle = Socket::from_inner(socket);
+        let mut acks = Ack::for_handlers(&handle, event.id, usize::MAX);
+        call_each(socket, handle.clone(), &handlers.any(), event.clone(), &mut acks);
+        let arrived_as = event.name.clone();
+        let mut decision = Box::pin(check(socket, handlers, &mut event));
+        let decided = match poll_once(&mut decision).await {
+            Poll::Ready(decided) => decided,
+            Poll::Pending => {
+                let timeout = socket.shared().config.middleware_timeout;
+                let decided = tokio::time::timeout(timeout, &mut decision).await;
+                decided.unwrap_or(Err(HandlerError::MiddlewareTimeout { timeout }))
+            }
+        };
+        drop(decision);
+        match decided {
+            Ok(true) => {
+                let mut found = Found::new();
+                handlers.find(&event.name, &mut found);
+                call_each(socket, handle, &found, event, acks);
+            }
+            Ok(false) => {}
+            Err(error) => socket.report(&arrived_as, &error),
+        }
+    }
+
+    async fn run(&self, event: Event) {
+        match &self.handlers {
+            Some(handlers) if !handlers.has_middleware() => start(&self.socket, handlers, event),
+            _ => self.check(event).await,
+        }
+    }
+
+    /// Stops being the one who starts handlers.
+    fn finish(mut self) {
+        if let Some(handlers) = self.handlers.take() {
+            finish(&self.socket, handlers);
+        }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(handlers) = self.handlers.take()
+            && finish(&self.socket, handlers)
+        {
+            spawn_drain(&self.socket);
+        }
+    }
+}
+
+/// Has the middlewares look at an event one after the other; returns whether it goes on.
+async fn check(
+    socket: &Arc<SocketInner>,
+    handlers: &Handlers,
+    event: &mut Event,
+) -> Result<bool, HandlerError> {
+    for middleware in handlers.tables().flat_map(|table| &table.event_middlewares) {
+        let (name, args) = (event.name.clone(), event.args.clone());
+        let context = EventContext { socket: Socket::from_inner(socket), name, args, ack: None };
+        match Caught::new(|| middleware(context)).await?? {
+            Verdict::Pass => {}
+            Verdict::Changed(changed) => (event.name, event.args) = changed.into_parts(),
+            Verdict::Dropped => return Ok(false),
+        }
+        if !socket.is_connected() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn call_each(
+    socket: &Arc<SocketInner>,
+    handle: Socket,
+    found: &[&Registered],
+    event: Event,
+    mut acks: impl Iterator<Item = Ack>,
+) {
+    let Event { name, args, .. } = event;
+    let Some((last, others)) = found.split_last() else {
         tracing::trace!(target: "socket.io:socket", sid = %socket.id(), "event without handler");
         return;
     };
-    let handle = Socket::from_inner(socket);
-    let mut acks = Ack::for_handlers(&handle, id, found.len());
-    for &(event, handler) in others {
-        let context =
-            EventContext { socket: handle.clone(), name: name.clone(), args: args.clone(), ack: acks.next() };
-        call(socket, event, handler, context);
+    for handler in others {
+        let (name, args) = (name.clone(), args.clone());
+        call(socket, handler, EventContext { socket: handle.clone(), name, args, ack: acks.next() });
     }
     // The last handler, most often the only one, gets what has come in itself.
     let ack = acks.next();
     drop(acks);
-    call(socket, last, handler, EventContext { socket: handle, name, args, ack });
+    call(socket, last, EventContext { socket: handle, name, args, ack });
 }
 
-fn call(socket: &Arc<SocketInner>, event: &Arc<str>, handler: &EventHandler, context: EventContext) {
-    let mut future = Caught::new(|| handler(context));
+fn call(socket: &Arc<SocketInner>, handler: &Registered, context: EventContext) {
+    if handler.is_once {
+        socket.dispatch.remove(handler.id);
+    }
+    // For reports; a short name is no memory.
+    let event = context.name.clone();
+    let mut future = Caught::new(|| (handler.call)(context));
     match future.poll_in_place() {
-        Poll::Ready(result) => report(socket, event, result),
+        Poll::Ready(result) => report(socket, &event, result),
         Poll::Pending => {
             let running = Running::new(socket);
-            let event = Arc::clone(event);
             socket.spawn(async move {
                 let result = future.await;
                 report(&running.0, &event, result);
@@ -272,6 +416,24 @@ impl State {
     }
 }
 
+/// The middlewares of an event are polled once in place, as handlers are.
+fn poll_or_spawn(socket: &Arc<SocketInner>, mut checked: Caught<()>) {
+    match checked.poll_in_place() {
+        Poll::Ready(Ok(())) => {}
+        Poll::Ready(Err(panicked)) => log_bug(&panicked),
+        Poll::Pending => socket.spawn(async move {
+            if let Err(panicked) = checked.await {
+                log_bug(&panicked);
+            }
+        }),
+    }
+}
+
+/// User code has panics of its own caught.
+fn log_bug(panicked: &Panicked) {
+    tracing::error!(target: "socket.io:socket", ?panicked, "bug: what starts handlers panicked");
+}
+
 fn spawn_drain(socket: &Arc<SocketInner>) {
     let drained = Arc::clone(socket);
     socket.spawn(async move { drain_if_idle(&drained).await });
@@ -294,8 +456,9 @@ async fn drain_if_idle(socket: &Arc<SocketInner>) {
             (state.begin(socket), event)
         };
         socket.client().unpark(event.cost);
-        start(socket, &handlers, event);
-        finish(socket, handlers);
+        let starting = Starting::new(socket, handlers);
+        starting.run(event).await;
+        starting.finish();
         n_started += 1;
         if n_started.is_multiple_of(MAX_STARTED_AT_ONCE) {
             tokio::task::yield_now().await;
@@ -332,13 +495,21 @@ impl Drop for Running {
 impl Farewell {
     /// As a task: whoever makes a socket leave may hold locks of his own.
     fn run(self, socket: &Arc<SocketInner>) {
-        if self.handlers.is_empty() {
+        if self.disconnecting.is_empty() {
+            socket.forget_rooms();
+        }
+        if self.disconnecting.is_empty() && self.disconnect.is_empty() {
             return;
         }
-        let Self { context, handlers } = self;
+        let Self { context, disconnecting, disconnect } = self;
         let left = Arc::clone(socket);
         socket.spawn(async move {
-            for handler in handlers {
+            for handler in disconnecting {
+                let result = Caught::new(|| handler(context.clone())).await;
+                report(&left, "disconnecting", result);
+            }
+            left.forget_rooms();
+            for handler in disconnect {
                 let result = Caught::new(|| handler(context.clone())).await;
                 report(&left, "disconnect", result);
             }

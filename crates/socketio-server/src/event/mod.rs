@@ -5,6 +5,8 @@ pub(crate) mod context;
 pub(crate) mod dispatch;
 mod extract;
 mod handler;
+mod handler_id;
+mod middleware;
 mod outcome;
 pub(crate) mod run;
 
@@ -15,4 +17,9 @@ pub use handler::{BoxFuture, Handler};
 pub(crate) use handler::{
     Call, EventHandler, MiddlewareError, erase_connect, erase_disconnect, erase_event, erase_middleware,
 };
+pub use handler_id::HandlerId;
+pub(crate) use handler_id::assert_not_reserved;
+pub(crate) use middleware::Verdict;
+pub(crate) use middleware::{EventMiddleware, erase_event_middleware};
+pub use middleware::{EventMiddlewareOutcome, IncomingEvent};
 pub use outcome::{MiddlewareOutcome, Outcome, Reply};

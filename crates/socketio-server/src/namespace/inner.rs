@@ -127,11 +127,13 @@ impl NamespaceInner {
         }
     }
 
-    /// Changes the table; sockets see it from their next event on.
-    pub(crate) fn register(&self, change: impl FnOnce(&mut Table)) {
+    /// Changes the table; sockets see it from their next event on. What is taken off is to be returned, and dropped by the
+    /// caller: handlers own user values, whose drop may call back.
+    pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let mut table = self.table.lock();
-        change(Arc::make_mut(&mut table));
+        let result = change(Arc::make_mut(&mut table));
         self.version.fetch_add(1, Ordering::Release);
+        result
     }
 
     pub(crate) fn table(&self) -> Arc<Table> {
@@ -191,6 +193,7 @@ impl NamespaceInner {
         let mut wakes = Vec::new();
         let mut n_reached = 0;
         for socket in sockets.drain(..) {
+            socket.outgoing.notify(&self.shared.parser, frames);
             let queued = if options.flags().volatile {
                 socket.queue_volatile(frames)
             } else {

@@ -14,14 +14,15 @@ use serde::Serialize;
 pub(crate) use connect::join;
 pub(crate) use inner::{NamespaceInner, take_waking};
 pub(crate) use local::{Receipts, Slot};
-pub(crate) use table::Table;
+pub(crate) use table::{Registered, Table};
 
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::emit::Emit;
 use crate::error::HandlerError;
 use crate::event::{
-    ConnectContext, DisconnectContext, EventContext, Handler, MiddlewareOutcome, Outcome, erase_connect,
-    erase_disconnect, erase_event, erase_middleware,
+    ConnectContext, DisconnectContext, EventContext, EventMiddlewareOutcome, Handler, MiddlewareOutcome,
+    Outcome, assert_not_reserved, erase_connect, erase_disconnect, erase_event, erase_event_middleware,
+    erase_middleware,
 };
 use crate::{Server, Socket};
 
@@ -66,13 +67,76 @@ impl Namespace {
     /// Calls `handler` for each event of this name, also of clients that have joined already.
     ///
     /// An event may have several handlers. What a handler returns is described at [`Outcome`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is reserved (`connect`, `disconnect`, …): no client can send such an event.
+    #[track_caller]
     pub fn on<H, A>(&self, event: impl Into<String>, handler: H) -> &Self
     where
         H: Handler<EventContext, A>,
         H::Output: Outcome<EventContext>,
     {
         let event: Arc<str> = event.into().into();
-        self.0.register(|table| table.events.entry(event).or_default().push(erase_event(handler).into()));
+        assert_not_reserved(&event);
+        let handler = Registered::new(erase_event(handler));
+        self.0.register(|table| table.events.entry(event).or_default().push(handler));
+        self
+    }
+
+    /// Takes all handlers of an event off, but those that were registered on single sockets; Node calls it
+    /// `removeAllListeners`.
+    pub fn off_all(&self, event: &str) -> &Self {
+        drop(self.0.register(|table| table.events.remove(event)));
+        self
+    }
+
+    /// Calls `handler` for each event, whatever its name, before middlewares and the event's own handlers.
+    ///
+    /// It can take the [`EventName`](crate::handler::EventName) and the [`Args`](crate::Args), and answer.
+    pub fn on_any<H, A>(&self, handler: H) -> &Self
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let handler = Registered::new(erase_event(handler));
+        self.0.register(|table| table.any.push(handler));
+        self
+    }
+
+    /// Takes the handlers of [`on_any`](Self::on_any) off.
+    pub fn off_any(&self) -> &Self {
+        drop(self.0.register(|table| std::mem::take(&mut table.any)));
+        self
+    }
+
+    /// Has `middleware` look at each event of each socket before its handlers do; it may change the event or drop it.
+    ///
+    /// What it returns is described at [`EventMiddlewareOutcome`]. Middlewares run in the order of registration, those of
+    /// the namespace before those of a socket ([`Socket::use_middleware`]). While one waits, later events of the socket
+    /// wait too, so that their handlers start in the order of arrival; after 30 s
+    /// ([`middleware_timeout`](crate::Builder::middleware_timeout)) the event is dropped.
+    pub fn use_event_middleware<H, A>(&self, middleware: H) -> &Self
+    where
+        H: Handler<EventContext, A>,
+        H::Output: EventMiddlewareOutcome,
+    {
+        let middleware = erase_event_middleware(middleware).into();
+        self.0.register(|table| table.event_middlewares.push(middleware));
+        self
+    }
+
+    /// Calls `handler` for each client that is leaving, while [`Socket::rooms`] still names the rooms that it was in.
+    ///
+    /// They run before those of [`on_disconnect`](Self::on_disconnect), which wait for them. No event reaches the client
+    /// any more.
+    pub fn on_disconnecting<H, A>(&self, handler: H) -> &Self
+    where
+        H: Handler<DisconnectContext, A>,
+        H::Output: Outcome<DisconnectContext>,
+    {
+        let handler = erase_disconnect(handler).into();
+        self.0.register(|table| table.disconnecting.push(handler));
         self
     }
 
@@ -135,6 +199,11 @@ impl Namespace {
     /// Sends an event to all sockets of the namespace; see [`Broadcast::emit`].
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
         self.all().emit(event, args)
+    }
+
+    /// Sends the event `message` to all sockets of the namespace.
+    pub fn send<T: Serialize>(&self, args: T) -> Emit {
+        self.emit("message", args)
     }
 
     /// Addresses the sockets in one or more rooms.

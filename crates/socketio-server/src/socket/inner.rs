@@ -18,6 +18,7 @@ use crate::namespace::{NamespaceInner, Receipts, Slot};
 use crate::socket::acks::AckTable;
 use crate::socket::data::SocketData;
 use crate::socket::gate::{Farewell, Gate};
+use crate::socket::outgoing::OutgoingListeners;
 use crate::sync::Mutex;
 use crate::{DisconnectReason, Handshake, Socket};
 
@@ -28,6 +29,7 @@ pub(crate) struct SocketInner {
     pub(crate) handshake: Handshake,
     pub(crate) data: SocketData,
     pub(crate) dispatch: Dispatch,
+    pub(crate) outgoing: OutgoingListeners,
     pub(crate) acks: Mutex<AckTable>,
     gate: Gate,
     membership: Mutex<Membership>,
@@ -38,6 +40,8 @@ enum Membership {
     /// Middleware is deciding; the rooms are joined when it accepts, and nobody hears of them if it does not.
     Early(Vec<Room>),
     Entered(Slot),
+    /// It is in no room any more; these it was in until now, for handlers that ask.
+    Leaving(Vec<Room>),
     Left,
 }
 
@@ -49,6 +53,7 @@ impl SocketInner {
             handshake,
             data: SocketData::default(),
             dispatch: Dispatch::new(),
+            outgoing: OutgoingListeners::default(),
             acks: Mutex::new(AckTable::default()),
             gate: Gate::new(),
             membership: Mutex::new(Membership::Early(Vec::new())),
@@ -132,6 +137,7 @@ impl SocketInner {
         }
         if !self.gate.open() {
             self.leave_namespace();
+            self.forget_rooms();
             return false;
         }
         for error in refused {
@@ -161,18 +167,31 @@ impl SocketInner {
         tracing::debug!(target: "socket.io:socket", sid = %self.id, namespace = self.namespace.name(), %reason, "left");
         let waiting = self.acks.lock().close();
         drop(waiting);
+        self.outgoing.clear();
         let rooms = self.leave_namespace();
         let context =
             closed.was_open.then(|| DisconnectContext { socket: Socket::from_inner(self), reason, rooms });
+        if context.is_none() {
+            self.forget_rooms();
+        }
         dispatch::close(self, context);
     }
 
     fn leave_namespace(&self) -> Vec<Room> {
-        let membership = std::mem::replace(&mut *self.membership.lock(), Membership::Left);
-        match membership {
-            Membership::Entered(slot) => self.namespace.remove(slot),
-            Membership::Early(_) | Membership::Left => Vec::new(),
+        let mut membership = self.membership.lock();
+        match std::mem::replace(&mut *membership, Membership::Left) {
+            Membership::Entered(slot) => {
+                let rooms = self.namespace.remove(slot);
+                *membership = Membership::Leaving(rooms.clone());
+                rooms
+            }
+            Membership::Early(_) | Membership::Leaving(_) | Membership::Left => Vec::new(),
         }
+    }
+
+    /// Handlers have had their look at the rooms that the socket was in.
+    pub(crate) fn forget_rooms(&self) {
+        *self.membership.lock() = Membership::Left;
     }
 
     pub(crate) fn join_now(&self, rooms: &[Room]) -> Result<Receipts, JoinError> {
@@ -190,7 +209,7 @@ impl SocketInner {
                 return Ok(Receipts::new());
             }
             Membership::Entered(slot) => *slot,
-            Membership::Left => return Err(JoinError::Gone),
+            Membership::Leaving(_) | Membership::Left => return Err(JoinError::Gone),
         };
         self.namespace.join(slot, rooms)
     }
@@ -199,14 +218,14 @@ impl SocketInner {
         let slot = match &mut *self.membership.lock() {
             Membership::Early(early) => return early.retain(|room| !rooms.contains(room)),
             Membership::Entered(slot) => *slot,
-            Membership::Left => return,
+            Membership::Leaving(_) | Membership::Left => return,
         };
         self.namespace.leave(slot, rooms);
     }
 
     pub(crate) fn rooms(&self) -> Vec<Room> {
         let slot = match &*self.membership.lock() {
-            Membership::Early(early) => return early.clone(),
+            Membership::Early(rooms) | Membership::Leaving(rooms) => return rooms.clone(),
             Membership::Entered(slot) => *slot,
             Membership::Left => return Vec::new(),
         };

@@ -5,6 +5,7 @@ mod acks;
 mod data;
 mod gate;
 mod inner;
+mod outgoing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,9 +25,12 @@ use crate::connection::{Client, Connection};
 use crate::emit::{Emit, Joined};
 use crate::error::{AckError, EmitError};
 use crate::event::{
-    DisconnectContext, EventContext, ExtractError, Handler, Outcome, erase_disconnect, erase_event,
+    DisconnectContext, EventContext, EventMiddlewareOutcome, ExtractError, Handler, HandlerId, Outcome,
+    assert_not_reserved, erase_disconnect, erase_event, erase_event_middleware,
 };
-use crate::{Handshake, Namespace};
+use crate::namespace::Registered;
+use crate::socket::outgoing::Place;
+use crate::{Args, Handshake, Namespace};
 
 /// One client in one namespace; a clone is one pointer.
 ///
@@ -65,7 +69,10 @@ impl Socket {
     /// ```
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
         let result = self.encode(event, None, &args).map_err(EmitError::from);
-        let result = result.and_then(|packet| self.0.queue(packet.frames()).map(drop));
+        let result = result.and_then(|packet| {
+            self.0.outgoing.notify(&self.shared().parser, packet.frames());
+            self.0.queue(packet.frames()).map(drop)
+        });
         Emit::to_socket(self, event, result)
     }
 
@@ -104,6 +111,7 @@ impl Socket {
                 acks::Refused::Closed => AckError::Disconnected,
                 acks::Refused::Full => AckError::TooMany { max },
             })?;
+            self.0.outgoing.notify(&self.shared().parser, packet.frames());
             match self.0.queue(packet.frames()) {
                 Ok(wake) => drop(wake),
                 Err(EmitError::Disconnected) => return Err(AckError::Disconnected),
@@ -114,20 +122,152 @@ impl Socket {
         AckFuture::new(self.clone(), event, id, sent)
     }
 
-    /// Calls `handler` for each event of this name that this client sends from now on.
+    /// Sends the event `message` to this client.
+    pub fn send<T: Serialize>(&self, args: T) -> Emit {
+        self.emit("message", args)
+    }
+
+    /// Calls `handler` for each event of this name that this client sends from now on, until it is taken
+    /// [off](Self::off).
     ///
     /// Handlers that are the same for all clients belong on the [`Namespace`]: there they cost a connection nothing. All
     /// handlers of an event are called, first those of the namespace. They are dropped when the socket leaves, so a
     /// handler may capture the socket itself.
-    pub fn on<H, A>(&self, event: impl Into<String>, handler: H)
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is reserved (`connect`, `disconnect`, …): no client can send such an event.
+    #[track_caller]
+    pub fn on<H, A>(&self, event: impl Into<String>, handler: H) -> HandlerId
     where
         H: Handler<EventContext, A>,
         H::Output: Outcome<EventContext>,
     {
-        let event: Arc<str> = event.into().into();
-        self.0.dispatch.register(|table| {
-            table.events.entry(event).or_default().push(erase_event(handler).into());
-        });
+        self.register(event.into(), Registered::new(erase_event(handler)))
+    }
+
+    /// Calls `handler` for the next event of this name that this client sends, and for no other.
+    ///
+    /// # Panics
+    ///
+    /// As [`on`](Self::on).
+    #[track_caller]
+    pub fn once<H, A>(&self, event: impl Into<String>, handler: H) -> HandlerId
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let handler = Registered { is_once: true, ..Registered::new(erase_event(handler)) };
+        self.register(event.into(), handler)
+    }
+
+    #[track_caller]
+    fn register(&self, event: String, handler: Registered) -> HandlerId {
+        assert_not_reserved(&event);
+        let id = handler.id;
+        self.0.dispatch.register(|own| own.events.entry(event.into()).or_default().push(handler));
+        id
+    }
+
+    /// Takes a handler of this socket off again: one of [`on`](Self::on), [`once`](Self::once),
+    /// [`on_any`](Self::on_any) or [`on_any_outgoing`](Self::on_any_outgoing). Returns whether it was there.
+    ///
+    /// A handler that is running, or whose event is just being handled, is not stopped.
+    pub fn off(&self, handler: HandlerId) -> bool {
+        self.0.dispatch.remove(handler) || self.0.outgoing.remove(handler)
+    }
+
+    /// Takes all handlers of an event off that were registered on this socket; Node calls it `removeAllListeners`.
+    pub fn off_all(&self, event: &str) {
+        drop(self.0.dispatch.register(|own| own.events.remove(event)));
+    }
+
+    /// Calls `handler` for each event that this client sends, whatever its name, before middlewares and the event's own
+    /// handlers.
+    ///
+    /// It can take the [`EventName`](crate::handler::EventName) and the [`Args`](crate::Args), and answer. Those of the
+    /// namespace ([`Namespace::on_any`]) come first.
+    pub fn on_any<H, A>(&self, handler: H) -> HandlerId
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let handler = Registered::new(erase_event(handler));
+        let id = handler.id;
+        self.0.dispatch.register(|own| own.any.push(handler));
+        id
+    }
+
+    /// As [`on_any`](Self::on_any), but before those that are there already.
+    pub fn prepend_any<H, A>(&self, handler: H) -> HandlerId
+    where
+        H: Handler<EventContext, A>,
+        H::Output: Outcome<EventContext>,
+    {
+        let handler = Registered::new(erase_event(handler));
+        let id = handler.id;
+        self.0.dispatch.register(|own| own.any.insert(0, handler));
+        id
+    }
+
+    /// Takes all handlers of [`on_any`](Self::on_any) off that were registered on this socket; [`off`](Self::off) takes
+    /// one.
+    pub fn off_any(&self) {
+        drop(self.0.dispatch.register(|own| std::mem::take(&mut own.any)));
+    }
+
+    /// The handlers of [`on_any`](Self::on_any) that were registered on this socket, in their order.
+    #[must_use]
+    pub fn listeners_any(&self) -> Vec<HandlerId> {
+        self.0.dispatch.listeners_any()
+    }
+
+    /// Calls `listener` with name and arguments of each event that is sent to this client, by an emit to it or by a
+    /// broadcast; not of answers to the client's own events.
+    ///
+    /// It is called by whoever emits, before the event is in the outbox, and must not block. An event that is broadcast
+    /// is decoded for each socket that listens: this is for debugging and for tests rather than for every socket.
+    pub fn on_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) -> HandlerId {
+        self.0.outgoing.add(Arc::new(listener), &Place::Last)
+    }
+
+    /// As [`on_any_outgoing`](Self::on_any_outgoing), but before those that are there already.
+    pub fn prepend_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) -> HandlerId {
+        self.0.outgoing.add(Arc::new(listener), &Place::First)
+    }
+
+    /// Takes all listeners of [`on_any_outgoing`](Self::on_any_outgoing) off; [`off`](Self::off) takes one.
+    pub fn off_any_outgoing(&self) {
+        self.0.outgoing.clear();
+    }
+
+    /// The listeners of [`on_any_outgoing`](Self::on_any_outgoing), in their order.
+    #[must_use]
+    pub fn listeners_any_outgoing(&self) -> Vec<HandlerId> {
+        self.0.outgoing.ids()
+    }
+
+    /// Has `middleware` look at each event of this client before its handlers do; it may change the event or drop it.
+    ///
+    /// Node calls it `use`. It runs after those of the namespace; see
+    /// [`Namespace::use_event_middleware`].
+    pub fn use_middleware<H, A>(&self, middleware: H)
+    where
+        H: Handler<EventContext, A>,
+        H::Output: EventMiddlewareOutcome,
+    {
+        let middleware = erase_event_middleware(middleware).into();
+        self.0.dispatch.register(|own| own.event_middlewares.push(middleware));
+    }
+
+    /// Calls `handler` when this client is leaving the namespace, while [`rooms`](Self::rooms) still names the rooms that
+    /// it was in.
+    pub fn on_disconnecting<H, A>(&self, handler: H)
+    where
+        H: Handler<DisconnectContext, A>,
+        H::Output: Outcome<DisconnectContext>,
+    {
+        self.0.dispatch.register(|own| own.disconnecting.push(erase_disconnect(handler).into()));
     }
 
     /// Calls `handler` when this client has left the namespace.
@@ -297,7 +437,10 @@ impl Volatile<'_> {
     pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
         let Self(socket) = self;
         let result = socket.encode(event, None, &args).map_err(EmitError::from);
-        let result = result.and_then(|packet| socket.0.queue_volatile(packet.frames()).map(drop));
+        let result = result.and_then(|packet| {
+            socket.0.outgoing.notify(&socket.shared().parser, packet.frames());
+            socket.0.queue_volatile(packet.frames()).map(drop)
+        });
         Emit::to_socket(socket, event, result)
     }
 }
