@@ -175,6 +175,22 @@ impl Builder {
         self
     }
 
+    /// Whether a namespace that came into being [by pattern](Server::of_pattern) or predicate goes when its last client
+    /// has left; one that the application also got from [`Server::of`] stays. Default: true (false in Node).
+    #[must_use]
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.config.cleanup_empty_child_namespaces = cleanup;
+        self
+    }
+
+    /// How many namespaces can have come into being by patterns and predicates at a time; clients that ask for one more
+    /// are refused. Default: 10 000.
+    #[must_use]
+    pub fn max_dynamic_namespaces(mut self, count: usize) -> Self {
+        self.config.max_dynamic_namespaces = count;
+        self
+    }
+
     /// What a packet may cost. Default: [`Limits::default`].
     #[must_use]
     pub fn parser_limits(mut self, limits: Limits) -> Self {

@@ -19,7 +19,7 @@ use crate::deadlines::{Key, Timed};
 use crate::error::ConnectError;
 use crate::event::dispatch::{self, Event};
 use crate::event::run::Caught;
-use crate::namespace::{self, NamespaceInner};
+use crate::namespace::{self, LookedUp, NamespaceInner, Stay};
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
 use crate::sync::Mutex;
@@ -125,18 +125,24 @@ impl Receiver {
             return Ok(Flow::Continue);
         }
         self.client.check_tasks()?;
-        let Some(namespace) = self.server.find(name) else {
-            self.client.state.lock().namespaces.handle_unknown()?;
-            let error = ConnectError::new("Invalid namespace");
-            self.client.send_connect_error(name, &error);
-            return Ok(Flow::Continue);
+        let found = match self.server.registry().look_up(name) {
+            LookedUp::Found(namespace, stay) => Some((namespace, stay)),
+            LookedUp::Ask => None,
+            unknown @ (LookedUp::Unknown | LookedUp::Full) => {
+                self.client.state.lock().namespaces.handle_unknown()?;
+                self.client.send_connect_error(name, &no_namespace(&unknown));
+                return Ok(Flow::Continue);
+            }
         };
         let Some(ticket) = self.client.handle_connect(name)? else { return Ok(Flow::Continue) };
         let client = Arc::clone(&self.client);
-        let namespace = Arc::clone(namespace.inner());
-        match client.socket_id(name) {
-            Some(id) => client.run(namespace::join(Arc::clone(&client), namespace, id, ticket, auth)),
-            None => client.reject(&namespace, ticket, &ConnectError::new("internal error")),
+        match found {
+            Some((namespace, stay)) => client.run(Arc::clone(&client).join(namespace, stay, ticket, auth)),
+            None => {
+                let server = Arc::clone(&self.server);
+                let name = name.to_owned();
+                client.run(Arc::clone(&client).ask_and_join(server, name, ticket, auth));
+            }
         }
         Ok(Flow::Continue)
     }
@@ -262,8 +268,42 @@ impl ClientInner {
         socket.enter()
     }
 
+    async fn join(
+        self: Arc<Self>,
+        namespace: Arc<NamespaceInner>,
+        stay: Stay,
+        ticket: u64,
+        auth: Option<Payload>,
+    ) {
+        match self.socket_id(namespace.name()) {
+            Some(id) => namespace::join(self, namespace, stay, id, ticket, auth).await,
+            None => self.reject(namespace.name(), ticket, &ConnectError::new("internal error")),
+        }
+    }
+
+    /// Joins a namespace that may be there by a predicate.
+    async fn ask_and_join(
+        self: Arc<Self>,
+        server: Arc<ServerInner>,
+        name: String,
+        ticket: u64,
+        auth: Option<Payload>,
+    ) {
+        match server.registry().ask(&name).await {
+            LookedUp::Found(namespace, stay) => self.join(namespace, stay, ticket, auth).await,
+            unknown => {
+                self.reject(&name, ticket, &no_namespace(&unknown));
+                let counted = self.state.lock().namespaces.handle_unknown();
+                if let Err(violation) = counted {
+                    tracing::debug!(target: "socket.io:client", error = %violation, "closing the connection");
+                    self.connection.close(DisconnectReason::ForcedClose);
+                }
+            }
+        }
+    }
+
     /// The client is refused, and told so if it is still there.
-    pub(crate) fn reject(self: &Arc<Self>, namespace: &NamespaceInner, ticket: u64, error: &ConnectError) {
+    pub(crate) fn reject(self: &Arc<Self>, namespace: &str, ticket: u64, error: &ConnectError) {
         let is_there = {
             let mut state = self.state.lock();
             let is_there = state.namespaces.reject(ticket);
@@ -271,7 +311,7 @@ impl ClientInner {
             is_there
         };
         if is_there {
-            self.send_connect_error(namespace.name(), error);
+            self.send_connect_error(namespace, error);
         }
     }
 
@@ -457,6 +497,14 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.n_tasks.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a client is told that asks for a namespace which it cannot have.
+fn no_namespace(looked_up: &LookedUp) -> ConnectError {
+    match looked_up {
+        LookedUp::Full => ConnectError::new("Too many namespaces"),
+        _ => ConnectError::new("Invalid namespace"),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engine_io_server::Engine;
-use hashbrown::HashMap;
 use tokio::time::Instant;
 
 use crate::builder::Builder;
@@ -16,7 +15,8 @@ use crate::connection::Connection;
 use crate::driver::Receiver;
 use crate::engine_io::Opener;
 use crate::error::ConfigError;
-use crate::namespace::NamespaceInner;
+use crate::event::BoxFuture;
+use crate::namespace::{Pattern, Registry, Rule};
 use crate::{DisconnectReason, Namespace};
 
 /// A Socket.IO server; a clone is one pointer.
@@ -29,8 +29,7 @@ pub struct Server(Arc<ServerInner>);
 pub(crate) struct ServerInner {
     shared: Arc<Shared>,
     engine: Engine,
-    root: Namespace,
-    namespaces: RwLock<HashMap<Box<str>, Namespace>>,
+    registry: Registry,
 }
 
 impl Server {
@@ -47,18 +46,66 @@ impl Server {
     pub fn of(&self, name: &str) -> Namespace {
         let name = name.strip_prefix('/').unwrap_or(name);
         if name.is_empty() {
-            return self.0.root.clone();
+            return self.0.registry().root().clone();
         }
-        let name = format!("/{name}");
-        if let Some(namespace) = self.0.find(&name) {
-            return namespace;
-        }
-        let mut namespaces = self.0.namespaces.write().unwrap_or_else(PoisonError::into_inner);
-        let namespace = namespaces.entry_ref(name.as_str()).or_insert_with(|| {
-            let server = Arc::downgrade(&self.0);
-            Namespace::from_inner(&NamespaceInner::new(&name, server, Arc::clone(&self.0.shared)))
-        });
-        namespace.clone()
+        self.0.registry().of(&format!("/{name}"))
+    }
+
+    /// Namespaces by pattern: one comes into being when a client asks for a name that matches, and goes when the last
+    /// client has left it.
+    ///
+    /// A part of the name in braces is a parameter, which [`Namespace::param`] tells. What is returned stands for all of
+    /// them: handlers and middleware that are registered on it, now or later, are theirs too, and what is emitted to it
+    /// is emitted to each. Patterns and [predicates](Self::of_matching) are tried in the order in which they were given;
+    /// a namespace that exists comes before all.
+    ///
+    /// ```
+    /// use socketio_server::{Namespace, Server, Socket};
+    ///
+    /// async fn watch(socket: Socket, namespace: Namespace) {
+    ///     let id = namespace.param("id").unwrap_or_default();
+    ///     socket.emit("watching", id);
+    /// }
+    ///
+    /// fn routes(io: &Server) {
+    ///     io.of_pattern("/orders/{id}").on_connect(watch);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if a parameter is no whole part between two slashes, or stands twice.
+    #[track_caller]
+    #[must_use]
+    pub fn of_pattern(&self, pattern: &str) -> Namespace {
+        self.0.registry().add_parent(Rule::Pattern(Pattern::new(pattern)))
+    }
+
+    /// Namespaces by predicate: as [by pattern](Self::of_pattern), but an async function says which names there are.
+    ///
+    /// It is asked once for a name, however many clients wait for the answer, and not at all while the namespace exists.
+    /// All predicates together have 30 s ([`middleware_timeout`](crate::Builder::middleware_timeout)). Who may join is
+    /// for middleware to say, which knows the client.
+    ///
+    /// ```
+    /// # fn demo(io: socketio_server::Server) {
+    /// io.of_matching(async |name| name.strip_prefix("/team-").is_some_and(|team| team.len() == 4));
+    /// # }
+    /// ```
+    pub fn of_matching<F, Fut>(&self, predicate: F) -> Namespace
+    where
+        F: Fn(Arc<str>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let predicate = Box::new(move |name| Box::pin(predicate(name)) as BoxFuture<bool>);
+        self.0.registry().add_parent(Rule::Predicate(predicate))
+    }
+
+    /// Calls `hook` for each namespace that comes into being from now on, the root namespace excepted, before its first
+    /// client is decided about. It may register handlers on it, and must not block.
+    pub fn on_new_namespace(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) -> &Self {
+        self.0.registry().add_hook(Arc::new(hook));
+        self
     }
 
     /// Takes a connection over from an engine, which hands its messages to what is returned.
@@ -90,7 +137,7 @@ impl Server {
         // Handlers that do not end must not use up the time in which connections are flushed and sockets leave.
         let handlers_end = start.checked_add(deadline - FLUSH.min(deadline / 4));
         wait_until(handlers_end, shared.tasks.idle()).await;
-        let namespaces = self.0.all_namespaces();
+        let namespaces = self.0.registry().all();
         for socket in namespaces.iter().flat_map(Namespace::sockets) {
             socket.inner().left(DisconnectReason::ServerShuttingDown);
             socket.conn().close(DisconnectReason::ServerShuttingDown);
@@ -104,9 +151,7 @@ impl Server {
         }
         shared.tasks.abort();
         for namespace in namespaces {
-            if let Err(error) = namespace.inner().adapter().close().await {
-                tracing::warn!(target: "socket.io:server", namespace = namespace.name(), %error, "adapter not closed in order");
-            }
+            namespace.inner().close_adapter().await;
         }
     }
 
@@ -117,9 +162,10 @@ impl Server {
             Engine::new(config, opener.clone()).map_err(|error| ConfigError::Engine(error.into()))?;
         let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| {
             opener.open_on(Weak::clone(server));
-            let root = NamespaceInner::new("/", Weak::clone(server), Arc::clone(&shared));
-            ServerInner { shared, engine, root: Namespace::from_inner(&root), namespaces: RwLock::default() }
+            let registry = Registry::new(Weak::clone(server), Arc::clone(&shared));
+            ServerInner { shared, engine, registry }
         });
+        inner.registry().root().inner().start();
         Ok(Self(inner))
     }
 
@@ -137,7 +183,7 @@ impl Deref for Server {
     type Target = Namespace;
 
     fn deref(&self) -> &Namespace {
-        &self.0.root
+        self.0.registry().root()
     }
 }
 
@@ -152,17 +198,13 @@ impl ServerInner {
         &self.shared
     }
 
-    /// The namespace of this full name, if there is one.
-    pub(crate) fn find(&self, name: &str) -> Option<Namespace> {
-        if name == "/" {
-            return Some(self.root.clone());
-        }
-        self.namespaces.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
-    fn all_namespaces(&self) -> Vec<Namespace> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(&self.root).chain(namespaces.values()).cloned().collect()
+    /// Removes a namespace if `decide`, asked while nobody can look for it, says so; returns what it said.
+    pub(crate) fn remove_if(&self, name: &str, decide: impl FnOnce() -> bool) -> bool {
+        self.registry.remove_if(name, decide)
     }
 }
 

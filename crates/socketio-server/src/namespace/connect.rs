@@ -11,7 +11,7 @@ use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{NamespaceInner, Table};
+use crate::namespace::{NamespaceInner, Stay, Table};
 use crate::socket::SocketInner;
 use crate::{Handshake, Socket};
 
@@ -19,25 +19,28 @@ use crate::{Handshake, Socket};
 pub(crate) async fn join(
     client: Arc<ClientInner>,
     namespace: Arc<NamespaceInner>,
+    stay: Stay,
     id: SocketId,
     ticket: u64,
     auth: Option<Payload>,
 ) {
     namespace.initialize().await;
     let handshake = Handshake::new(Arc::clone(&client), auth);
-    let socket = SocketInner::new(id, Arc::clone(&namespace), handshake);
+    let socket = SocketInner::new(id, Arc::clone(&namespace), stay, handshake);
     let context = ConnectContext { socket: Socket::from_inner(&socket) };
     // As registered at this moment: what is added while the client is decided about is for the next one.
     let table = namespace.table();
     match decide(&socket, &table, &context).await {
         Ok(()) if !namespace.shared().is_closing.load(Ordering::Acquire) => {
             if client.accept(&socket, ticket) {
-                welcome(&socket, &table, context).await;
+                return welcome(&socket, &table, context).await;
             }
         }
-        Ok(()) => client.reject(&namespace, ticket, &ConnectError::new("server shutting down")),
-        Err(error) => client.reject(&namespace, ticket, &error),
+        Ok(()) => client.reject(namespace.name(), ticket, &ConnectError::new("server shutting down")),
+        Err(error) => client.reject(namespace.name(), ticket, &error),
     }
+    // Whoever has kept the socket does not keep the namespace from going.
+    socket.forget_rooms();
 }
 
 /// Runs the middlewares, one after the other, until one refuses or the time is up.

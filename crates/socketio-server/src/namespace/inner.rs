@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use engine_io_parser::SharedFrame;
+use smallvec::SmallVec;
 use socketio_adapter::rooms::JoinError;
 use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -18,6 +19,7 @@ use crate::connection::Wake;
 use crate::error::{EmitError, HandlerError};
 use crate::event::ExtractError;
 use crate::event::run::Caught;
+use crate::namespace::dynamic::{Child, Role};
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::table::Table;
@@ -30,6 +32,7 @@ use crate::{Server, Socket};
 pub(crate) struct NamespaceInner {
     name: Box<str>,
     server: Weak<ServerInner>,
+    role: Role,
     shared: Arc<Shared>,
     table: Mutex<Arc<Table>>,
     /// Counts the changes of `table`, so that readers need not lock it to know that theirs is current.
@@ -42,10 +45,12 @@ pub(crate) struct NamespaceInner {
 }
 
 impl NamespaceInner {
-    pub(crate) fn new(name: &str, server: Weak<ServerInner>, shared: Arc<Shared>) -> Arc<Self> {
-        let namespace = Arc::new(Self {
+    /// A namespace whose adapter is to be [started](Self::start).
+    pub(crate) fn new(name: &str, server: Weak<ServerInner>, shared: Arc<Shared>, role: Role) -> Arc<Self> {
+        Arc::new(Self {
             name: name.into(),
             server,
+            role,
             table: Mutex::new(Arc::new(Table::default())),
             version: AtomicU64::new(0),
             local: Mutex::new(Local::new(shared.config.rooms)),
@@ -54,13 +59,57 @@ impl NamespaceInner {
             is_init_started: AtomicBool::new(false),
             is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
-        });
-        // Here, and not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
-        // Outside of a runtime it has to wait for the first client.
-        if let Ok(runtime) = Handle::try_current() {
-            namespace.start_adapter(&runtime);
-        }
+        })
+    }
+
+    /// A namespace that has all of its parent's handlers. The parent's children must be locked.
+    pub(crate) fn new_child(name: &str, parent: &Arc<Self>, child: Child) -> Arc<Self> {
+        let (server, shared) = (Weak::clone(&parent.server), Arc::clone(&parent.shared));
+        let namespace = Self::new(name, server, shared, Role::Child(child));
+        *namespace.table.lock() = parent.table();
         namespace
+    }
+
+    /// Lets the adapter connect, if there is a runtime; without one it has to wait for the first client.
+    ///
+    /// Not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
+    pub(crate) fn start(self: &Arc<Self>) {
+        if let Ok(runtime) = Handle::try_current() {
+            self.start_adapter(&runtime);
+        }
+    }
+
+    pub(crate) fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The last client has left: the namespace goes, unless somebody has come meanwhile.
+    pub(crate) fn retire(self: &Arc<Self>) {
+        let Role::Child(child) = &self.role else { return };
+        let Some(server) = self.server.upgrade() else { return };
+        if !server.remove_if(&self.name, || child.retire()) {
+            return;
+        }
+        if let Some(parent) = child.parent()
+            && let Role::Parent(family) = parent.role()
+        {
+            family.with_children(|children| {
+                // A new one of the same name may be there already.
+                if children.get(&self.name).is_some_and(|known| Arc::ptr_eq(known, self)) {
+                    children.remove(&self.name);
+                }
+            });
+        }
+        tracing::debug!(target: "socket.io:parent-namespace", namespace = self.name(), "empty, and gone");
+        let namespace = Arc::clone(self);
+        self.spawn(async move { namespace.close_adapter().await });
+    }
+
+    pub(crate) async fn close_adapter(&self) {
+        let Some(adapter) = self.adapter.get() else { return };
+        if let Err(error) = adapter.close().await {
+            tracing::warn!(target: "socket.io:namespace", namespace = self.name(), %error, "adapter not closed in order");
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -127,9 +176,19 @@ impl NamespaceInner {
         }
     }
 
-    /// Changes the table; sockets see it from their next event on. What is taken off is to be returned, and dropped by the
-    /// caller: handlers own user values, whose drop may call back.
-    pub(crate) fn register<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+    /// Changes the table, and those of the children; sockets see it from their next event on. What is taken off is to be
+    /// returned, and dropped by the caller: handlers own user values, whose drop may call back.
+    pub(crate) fn register<R>(&self, mut change: impl FnMut(&mut Table) -> R) -> SmallVec<[R; 1]> {
+        match &self.role {
+            Role::Parent(family) => family.with_children(|children| {
+                let all = std::iter::once(self).chain(children.values().map(|child| &**child));
+                all.map(|namespace| namespace.change(&mut change)).collect()
+            }),
+            Role::Single | Role::Child(_) => SmallVec::from_iter([self.change(&mut change)]),
+        }
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let mut table = self.table.lock();
         let result = change(Arc::make_mut(&mut table));
         self.version.fetch_add(1, Ordering::Release);

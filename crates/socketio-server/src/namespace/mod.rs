@@ -1,9 +1,12 @@
 //! A namespace: its handlers, its sockets, and what is sent to them.
 
 mod connect;
+mod dynamic;
 mod inner;
 mod local;
 mod node;
+mod pattern;
+mod registry;
 mod table;
 
 use std::fmt;
@@ -12,8 +15,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub(crate) use connect::join;
+pub(crate) use dynamic::{Child, Family, Params, Role, Rule, Stay};
 pub(crate) use inner::{NamespaceInner, take_waking};
 pub(crate) use local::{Receipts, Slot};
+pub(crate) use pattern::Pattern;
+pub(crate) use registry::{LookedUp, Registry};
 pub(crate) use table::{Registered, Table};
 
 use crate::broadcast::{Broadcast, IntoRooms};
@@ -45,6 +51,34 @@ impl Namespace {
         self.0.name()
     }
 
+    /// What stands for a parameter of the pattern by which the namespace came into being; see
+    /// [`Server::of_pattern`].
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        match self.0.role() {
+            Role::Child(child) => child.param(name),
+            Role::Single | Role::Parent(_) => None,
+        }
+    }
+
+    /// The namespace by whose pattern or predicate this one came into being.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        match self.0.role() {
+            Role::Child(child) => child.parent().map(Self),
+            Role::Single | Role::Parent(_) => None,
+        }
+    }
+
+    /// The namespaces that came into being by this one's pattern or predicate, and are still there.
+    #[must_use]
+    pub fn children(&self) -> Vec<Self> {
+        match self.0.role() {
+            Role::Parent(family) => family.children().into_iter().map(Self).collect(),
+            Role::Single | Role::Child(_) => Vec::new(),
+        }
+    }
+
     /// The server, unless it is gone.
     #[must_use]
     pub fn server(&self) -> Option<Server> {
@@ -60,7 +94,8 @@ impl Namespace {
         H: Handler<ConnectContext, A>,
         H::Output: Outcome<ConnectContext>,
     {
-        self.0.register(|table| table.connect.push(erase_connect(handler).into()));
+        let handler = Arc::from(erase_connect(handler));
+        self.0.register(|table| table.connect.push(Arc::clone(&handler)));
         self
     }
 
@@ -80,7 +115,9 @@ impl Namespace {
         let event: Arc<str> = event.into().into();
         assert_not_reserved(&event);
         let handler = Registered::new(erase_event(handler));
-        self.0.register(|table| table.events.entry(event).or_default().push(handler));
+        self.0.register(|table| {
+            table.events.entry(Arc::clone(&event)).or_default().push(handler.clone());
+        });
         self
     }
 
@@ -100,7 +137,7 @@ impl Namespace {
         H::Output: Outcome<EventContext>,
     {
         let handler = Registered::new(erase_event(handler));
-        self.0.register(|table| table.any.push(handler));
+        self.0.register(|table| table.any.push(handler.clone()));
         self
     }
 
@@ -121,8 +158,8 @@ impl Namespace {
         H: Handler<EventContext, A>,
         H::Output: EventMiddlewareOutcome,
     {
-        let middleware = erase_event_middleware(middleware).into();
-        self.0.register(|table| table.event_middlewares.push(middleware));
+        let middleware = Arc::from(erase_event_middleware(middleware));
+        self.0.register(|table| table.event_middlewares.push(Arc::clone(&middleware)));
         self
     }
 
@@ -135,8 +172,8 @@ impl Namespace {
         H: Handler<DisconnectContext, A>,
         H::Output: Outcome<DisconnectContext>,
     {
-        let handler = erase_disconnect(handler).into();
-        self.0.register(|table| table.disconnecting.push(handler));
+        let handler = Arc::from(erase_disconnect(handler));
+        self.0.register(|table| table.disconnecting.push(Arc::clone(&handler)));
         self
     }
 
@@ -149,7 +186,8 @@ impl Namespace {
         H: Handler<DisconnectContext, A>,
         H::Output: Outcome<DisconnectContext>,
     {
-        self.0.register(|table| table.disconnect.push(erase_disconnect(handler).into()));
+        let handler = Arc::from(erase_disconnect(handler));
+        self.0.register(|table| table.disconnect.push(Arc::clone(&handler)));
         self
     }
 
@@ -183,7 +221,8 @@ impl Namespace {
         H: Handler<ConnectContext, A>,
         H::Output: MiddlewareOutcome,
     {
-        self.0.register(|table| table.middlewares.push(erase_middleware(middleware).into()));
+        let middleware = Arc::from(erase_middleware(middleware));
+        self.0.register(|table| table.middlewares.push(Arc::clone(&middleware)));
         self
     }
 
@@ -192,7 +231,8 @@ impl Namespace {
     ///
     /// There is one hook; a later one replaces it. All errors are logged as well.
     pub fn on_error(&self, hook: impl Fn(&Socket, &str, &HandlerError) + Send + Sync + 'static) -> &Self {
-        self.0.register(|table| table.on_error = Some(Arc::new(hook)));
+        let hook: Arc<table::ErrorHook> = Arc::new(hook);
+        drop(self.0.register(|table| table.on_error.replace(Arc::clone(&hook))));
         self
     }
 

@@ -14,7 +14,7 @@ use crate::driver::ClientInner;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::event::DisconnectContext;
 use crate::event::dispatch::{self, Dispatch};
-use crate::namespace::{NamespaceInner, Receipts, Slot};
+use crate::namespace::{NamespaceInner, Receipts, Slot, Stay};
 use crate::socket::acks::AckTable;
 use crate::socket::data::SocketData;
 use crate::socket::gate::{Farewell, Gate};
@@ -38,15 +38,26 @@ pub(crate) struct SocketInner {
 /// Where a socket stands in its namespace's table.
 enum Membership {
     /// Middleware is deciding; the rooms are joined when it accepts, and nobody hears of them if it does not.
-    Early(Vec<Room>),
-    Entered(Slot),
+    Early {
+        rooms: Vec<Room>,
+        stay: Stay,
+    },
+    Entered {
+        slot: Slot,
+        stay: Stay,
+    },
     /// It is in no room any more; these it was in until now, for handlers that ask.
     Leaving(Vec<Room>),
     Left,
 }
 
 impl SocketInner {
-    pub(crate) fn new(id: SocketId, namespace: Arc<NamespaceInner>, handshake: Handshake) -> Arc<Self> {
+    pub(crate) fn new(
+        id: SocketId,
+        namespace: Arc<NamespaceInner>,
+        stay: Stay,
+        handshake: Handshake,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             namespace,
@@ -56,7 +67,7 @@ impl SocketInner {
             outgoing: OutgoingListeners::default(),
             acks: Mutex::new(AckTable::default()),
             gate: Gate::new(),
-            membership: Mutex::new(Membership::Early(Vec::new())),
+            membership: Mutex::new(Membership::Early { rooms: Vec::new(), stay }),
         })
     }
 
@@ -125,15 +136,20 @@ impl SocketInner {
         let mut refused = Vec::new();
         {
             let mut membership = self.membership.lock();
-            let Membership::Early(rooms) = &mut *membership else { return false };
-            let rooms = std::mem::take(rooms);
+            let (rooms, stay) = match std::mem::replace(&mut *membership, Membership::Left) {
+                Membership::Early { rooms, stay } => (rooms, stay),
+                other => {
+                    *membership = other;
+                    return false;
+                }
+            };
             let Some(slot) = self.namespace.insert(Arc::clone(self)) else { return false };
             for room in rooms {
                 if let Err(error) = self.namespace.join(slot, std::slice::from_ref(&room)) {
                     refused.push(error);
                 }
             }
-            *membership = Membership::Entered(slot);
+            *membership = Membership::Entered { slot, stay };
         }
         if !self.gate.open() {
             self.leave_namespace();
@@ -179,24 +195,26 @@ impl SocketInner {
 
     fn leave_namespace(&self) -> Vec<Room> {
         let mut membership = self.membership.lock();
-        match std::mem::replace(&mut *membership, Membership::Left) {
-            Membership::Entered(slot) => {
-                let rooms = self.namespace.remove(slot);
-                *membership = Membership::Leaving(rooms.clone());
-                rooms
-            }
-            Membership::Early(_) | Membership::Leaving(_) | Membership::Left => Vec::new(),
-        }
+        let (rooms, stay) = match std::mem::replace(&mut *membership, Membership::Left) {
+            Membership::Entered { slot, stay } => (self.namespace.remove(slot), stay),
+            Membership::Early { .. } | Membership::Leaving(_) | Membership::Left => return Vec::new(),
+        };
+        *membership = Membership::Leaving(rooms.clone());
+        drop(membership);
+        // The namespace may go now.
+        drop(stay);
+        rooms
     }
 
     /// Handlers have had their look at the rooms that the socket was in.
     pub(crate) fn forget_rooms(&self) {
-        *self.membership.lock() = Membership::Left;
+        let before = std::mem::replace(&mut *self.membership.lock(), Membership::Left);
+        drop(before);
     }
 
     pub(crate) fn join_now(&self, rooms: &[Room]) -> Result<Receipts, JoinError> {
         let slot = match &mut *self.membership.lock() {
-            Membership::Early(early) => {
+            Membership::Early { rooms: early, .. } => {
                 let limits = self.shared().config.rooms;
                 if let Some(room) = rooms.iter().find(|room| room.len() > limits.max_room_name_bytes) {
                     return Err(JoinError::NameTooLong { size: room.len(), max: limits.max_room_name_bytes });
@@ -208,7 +226,7 @@ impl SocketInner {
                 early.extend_from_slice(rooms);
                 return Ok(Receipts::new());
             }
-            Membership::Entered(slot) => *slot,
+            Membership::Entered { slot, .. } => *slot,
             Membership::Leaving(_) | Membership::Left => return Err(JoinError::Gone),
         };
         self.namespace.join(slot, rooms)
@@ -216,8 +234,8 @@ impl SocketInner {
 
     pub(crate) fn leave_now(&self, rooms: &[Room]) {
         let slot = match &mut *self.membership.lock() {
-            Membership::Early(early) => return early.retain(|room| !rooms.contains(room)),
-            Membership::Entered(slot) => *slot,
+            Membership::Early { rooms: early, .. } => return early.retain(|room| !rooms.contains(room)),
+            Membership::Entered { slot, .. } => *slot,
             Membership::Leaving(_) | Membership::Left => return,
         };
         self.namespace.leave(slot, rooms);
@@ -225,8 +243,8 @@ impl SocketInner {
 
     pub(crate) fn rooms(&self) -> Vec<Room> {
         let slot = match &*self.membership.lock() {
-            Membership::Early(rooms) | Membership::Leaving(rooms) => return rooms.clone(),
-            Membership::Entered(slot) => *slot,
+            Membership::Early { rooms, .. } | Membership::Leaving(rooms) => return rooms.clone(),
+            Membership::Entered { slot, .. } => *slot,
             Membership::Left => return Vec::new(),
         };
         self.namespace.rooms_of(slot)
