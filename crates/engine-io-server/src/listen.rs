@@ -1,6 +1,7 @@
 //! A server of our own for those who need nothing but the engine.
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +29,12 @@ impl Engine {
     ///
     /// Dropping the future closes the listener; connections that were accepted are served on.
     pub async fn listen(&self, listener: TcpListener) -> io::Result<()> {
-        self.listen_with(listener, |_| respond(StatusCode::NOT_IMPLEMENTED, "text/plain", NOT_IMPLEMENTED))
-            .await
+        self.listen_with(listener, |_| None::<Ready<Response<Body>>>).await
     }
 
-    /// As [`listen`](Self::listen), but answers requests for other paths with `fallback`.
+    /// As [`listen`](Self::listen), but what `other` has an answer to is answered so, whatever its path.
+    ///
+    /// It is called for each request before the engine looks at it, and must not block.
     ///
     /// # Errors
     ///
@@ -41,11 +43,12 @@ impl Engine {
     /// # Cancel safety
     ///
     /// As [`listen`](Self::listen).
-    pub async fn listen_with<F>(&self, listener: TcpListener, fallback: F) -> io::Result<()>
+    pub async fn listen_with<F, A>(&self, listener: TcpListener, other: F) -> io::Result<()>
     where
-        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
     {
-        let fallback = Arc::new(fallback);
+        let other = Arc::new(other);
         let mut backoff = SHORTEST_BACKOFF;
         loop {
             let accepted = tokio::select! {
@@ -56,7 +59,7 @@ impl Engine {
             match accepted {
                 Ok((stream, peer)) => {
                     backoff = SHORTEST_BACKOFF;
-                    tokio::spawn(self.clone().serve(stream, PeerAddr(peer), Arc::clone(&fallback)));
+                    tokio::spawn(self.clone().serve(stream, PeerAddr(peer), Arc::clone(&other)));
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -69,23 +72,27 @@ impl Engine {
         }
     }
 
-    async fn serve<F>(self, stream: TcpStream, peer: PeerAddr, fallback: Arc<F>)
+    async fn serve<F, A>(self, stream: TcpStream, peer: PeerAddr, other: Arc<F>)
     where
-        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
     {
         // Small packets leave at once.
         let _ = stream.set_nodelay(true);
         let engine = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = if engine.owns_path(request.uri().path()) {
-                Ok(engine.answer(request, Some(peer)))
-            } else {
-                Err(fallback(&request))
+            let answer = match other(&request) {
+                Some(answer) => Answer::Other(answer),
+                None if engine.owns_path(request.uri().path()) => {
+                    Answer::Engine(engine.answer(request, Some(peer)))
+                }
+                None => Answer::None,
             };
             async move {
                 Ok::<_, Infallible>(match answer {
-                    Ok(answer) => answer.await,
-                    Err(response) => response,
+                    Answer::Engine(answer) => answer.await,
+                    Answer::Other(answer) => answer.await,
+                    Answer::None => respond(StatusCode::NOT_IMPLEMENTED, "text/plain", NOT_IMPLEMENTED),
                 })
             }
         });
@@ -111,6 +118,13 @@ impl Engine {
             tracing::debug!(target: "engine", %error, "connection ended");
         }
     }
+}
+
+/// Who answers a request.
+enum Answer<E, O> {
+    Engine(E),
+    Other(O),
+    None,
 }
 
 /// The peer gave up before it was accepted.

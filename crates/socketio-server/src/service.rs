@@ -40,7 +40,12 @@ impl Server {
     ///
     /// As [`listen`](Self::listen).
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        self.engine().listen_with(listener, |_| not_found()).await
+        let engine = self.engine().clone();
+        let other = move |request: &Request<_>| {
+            let is_foreign = !engine.owns_path(request.uri().path());
+            is_foreign.then(|| std::future::ready(not_found()))
+        };
+        self.engine().listen_with(listener, other).await
     }
 
     /// A tower layer that answers what is below the server's path, and leaves the rest to the service behind it.
