@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use tokio::time::Instant;
 
 use crate::builder::Builder;
+use crate::client_files::ServeClient;
 use crate::config::Shared;
 use crate::connection::Connection;
 use crate::driver::Receiver;
@@ -29,6 +30,8 @@ pub struct Server(Arc<ServerInner>);
 pub(crate) struct ServerInner {
     shared: Arc<Shared>,
     engine: Engine,
+    /// Unless it is switched off.
+    client: Option<Arc<ServeClient>>,
     root: Namespace,
     namespaces: RwLock<HashMap<Box<str>, Namespace>>,
 }
@@ -59,6 +62,18 @@ impl Server {
             Namespace::from_inner(&NamespaceInner::new(&name, server, Arc::clone(&self.0.shared)))
         });
         namespace.clone()
+    }
+
+    /// The path below which the server answers, without trailing slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.engine().path()
+    }
+
+    /// Whether browsers get the JavaScript client from this server; see [`Builder::serve_client`].
+    #[must_use]
+    pub fn serve_client(&self) -> bool {
+        self.client().is_some()
     }
 
     /// Takes a connection over from an engine, which hands its messages to what is returned.
@@ -110,7 +125,11 @@ impl Server {
         }
     }
 
-    pub(crate) fn new(shared: Shared, config: engine_io_server::Config) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        shared: Shared,
+        config: engine_io_server::Config,
+        client: Option<Arc<ServeClient>>,
+    ) -> Result<Self, ConfigError> {
         let shared = Arc::new(shared);
         let opener = Opener::default();
         let engine =
@@ -118,13 +137,18 @@ impl Server {
         let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| {
             opener.open_on(Weak::clone(server));
             let root = NamespaceInner::new("/", Weak::clone(server), Arc::clone(&shared));
-            ServerInner { shared, engine, root: Namespace::from_inner(&root), namespaces: RwLock::default() }
+            let root = Namespace::from_inner(&root);
+            ServerInner { shared, engine, client, root, namespaces: RwLock::default() }
         });
         Ok(Self(inner))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    pub(crate) fn client(&self) -> Option<&Arc<ServeClient>> {
+        self.0.client.as_ref()
     }
 
     pub(crate) fn from_inner(inner: Arc<ServerInner>) -> Self {
