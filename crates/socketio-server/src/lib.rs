@@ -14,6 +14,8 @@ mod error;
 mod event;
 mod handshake;
 mod id;
+#[cfg(feature = "logging")]
+pub mod logging;
 mod namespace;
 mod reason;
 mod server;

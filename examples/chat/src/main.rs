@@ -2,7 +2,7 @@
 //!
 //! [`chat`] is all there is to Socket.IO: the handlers, and what they keep. [`protocol`] says what goes over the wire,
 //! and [`page`] serves the files in `page/` and the official browser client. The port is taken from `PORT` (default
-//! 3000; 0 takes a free one).
+//! 3000; 0 takes a free one). `DEBUG=socket.io*` shows what happens.
 
 mod chat;
 mod page;
@@ -13,13 +13,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use socketio_server::Server;
+use socketio_server::{Server, logging};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -30,6 +28,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    logging::init()?;
     let io = Server::builder()
         .state(chat::Online::default())
         // Far more than the longest message of this chat.
