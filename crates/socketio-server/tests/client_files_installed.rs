@@ -33,8 +33,9 @@ fn install(project: &Path, package: &str, dist: &str, version: &str) {
     fs::write(package_dir.join(dist).join("socket.io.js"), format!("from {package} {version}")).unwrap();
 }
 
-fn project() -> PathBuf {
-    let project = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("client_files_installed");
+/// An empty project, which no other test uses.
+fn project(name: &str) -> PathBuf {
+    let project = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("client_files_installed").join(name);
     let _was_not_there = fs::remove_dir_all(&project);
     fs::create_dir_all(project.join("server/src")).unwrap();
     project
@@ -43,7 +44,7 @@ fn project() -> PathBuf {
 #[tokio::test]
 async fn what_npm_has_installed_here_or_above_is_served() {
     let _alone = ALONE.lock().await;
-    let project = project();
+    let project = project("here_or_above");
     install(&project, "socket.io-client", "dist", "4.8.1");
     std::env::set_current_dir(project.join("server/src")).unwrap();
     let response = script(listen().await).await;
@@ -65,7 +66,7 @@ async fn what_npm_has_installed_here_or_above_is_served() {
 #[tokio::test]
 async fn a_folder_that_is_of_no_use_is_passed_over() {
     let _alone = ALONE.lock().await;
-    let project = project();
+    let project = project("passed_over");
     fs::create_dir_all(project.join("server/node_modules/socket.io/client-dist")).unwrap();
     install(&project, "socket.io", "client-dist", "4.8.4");
     std::env::set_current_dir(project.join("server")).unwrap();
