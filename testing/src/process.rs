@@ -57,14 +57,22 @@ impl Server {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Kills it; returns what it printed after its first line, and then what it printed on stderr.
+    pub fn stop(mut self) -> String {
+        self.end().concat()
+    }
+
+    fn end(&mut self) -> Vec<String> {
+        let _ended_already = self.child.kill();
+        let _status = self.child.wait();
+        self.output.drain(..).map(|stream| stream.join().unwrap_or_default()).collect()
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _status = self.child.wait();
-        for stream in self.output.drain(..) {
-            let text = stream.join().unwrap_or_default();
+        for text in self.end() {
             if std::thread::panicking() && !text.is_empty() {
                 eprintln!("--- from the server on {}\n{text}---", self.address);
             }
@@ -170,6 +178,14 @@ mod tests {
         let started = Instant::now();
         drop(server);
         assert!(started.elapsed() < Duration::from_secs(30), "it was waited for, not killed");
+    }
+
+    #[test]
+    fn what_a_server_printed_can_be_read_when_it_is_stopped() {
+        // All is written by the time the server is known to listen.
+        let script = r"echo err >&2; printf 'listening on http://127.0.0.1:4%s\nout\n' $PORT; exec sleep 60";
+        let server = Server::start(&mut shell(script));
+        assert_eq!(server.stop(), "out\nerr\n");
     }
 
     #[test]

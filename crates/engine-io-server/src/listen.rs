@@ -1,6 +1,7 @@
 //! A server of our own for those who need nothing but the engine.
 
 use std::convert::Infallible;
+use std::future::Ready;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +32,12 @@ impl Engine {
     ///
     /// Dropping the future closes the listener; connections that were accepted are served on.
     pub async fn listen(&self, listener: TcpListener) -> io::Result<()> {
-        self.listen_with(listener, |_| respond(StatusCode::NOT_IMPLEMENTED, "text/plain", NOT_IMPLEMENTED))
-            .await
+        self.listen_with(listener, |_| None::<Ready<Response<Body>>>).await
     }
 
-    /// As [`listen`](Self::listen), but answers requests for other paths with `fallback`.
+    /// As [`listen`](Self::listen), but what `other` has an answer to is answered so, whatever its path.
+    ///
+    /// It is called for each request before the engine looks at it, and must not block.
     ///
     /// # Errors
     ///
@@ -44,11 +46,12 @@ impl Engine {
     /// # Cancel safety
     ///
     /// As [`listen`](Self::listen).
-    pub async fn listen_with<F>(&self, listener: TcpListener, fallback: F) -> io::Result<()>
+    pub async fn listen_with<F, A>(&self, listener: TcpListener, other: F) -> io::Result<()>
     where
-        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
     {
-        let fallback = Arc::new(fallback);
+        let other = Arc::new(other);
         let mut backoff = SHORTEST_BACKOFF;
         let mut closing = std::pin::pin!(self.closing());
         loop {
@@ -60,7 +63,7 @@ impl Engine {
             match accepted {
                 Ok((stream, peer)) => {
                     backoff = SHORTEST_BACKOFF;
-                    tokio::spawn(self.clone().serve(stream, PeerAddr(peer), Arc::clone(&fallback)));
+                    tokio::spawn(self.clone().serve(stream, PeerAddr(peer), Arc::clone(&other)));
                 }
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -74,13 +77,14 @@ impl Engine {
     }
 
     /// Serves a connection: HTTP first, and if that leads to a WebSocket, the WebSocket in the same task.
-    async fn serve<F>(self, stream: TcpStream, peer: PeerAddr, fallback: Arc<F>)
+    async fn serve<F, A>(self, stream: TcpStream, peer: PeerAddr, other: Arc<F>)
     where
-        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
     {
         let link = Arc::new(Link::new(peer));
         // In a box, so that a WebSocket's task is no larger than a WebSocket needs.
-        Box::pin(self.serve_http(stream, Arc::clone(&link), fallback)).await;
+        Box::pin(self.serve_http(stream, Arc::clone(&link), other)).await;
         let upgrading = link.take();
         drop(link);
         if let Some(upgrading) = upgrading {
@@ -88,23 +92,27 @@ impl Engine {
         }
     }
 
-    async fn serve_http<F>(self, stream: TcpStream, link: Arc<Link>, fallback: Arc<F>)
+    async fn serve_http<F, A>(self, stream: TcpStream, link: Arc<Link>, other: Arc<F>)
     where
-        F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
     {
         // Small packets leave at once.
         let _ = stream.set_nodelay(true);
         let engine = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = if engine.owns_path(request.uri().path()) {
-                Ok(engine.answer(request, Some(&link)))
-            } else {
-                Err(fallback(&request))
+            let answer = match other(&request) {
+                Some(answer) => Answer::Other(answer),
+                None if engine.owns_path(request.uri().path()) => {
+                    Answer::Engine(engine.answer(request, Some(&link)))
+                }
+                None => Answer::None,
             };
             async move {
                 Ok::<_, Infallible>(match answer {
-                    Ok(answer) => answer.await,
-                    Err(response) => response,
+                    Answer::Engine(answer) => answer.await,
+                    Answer::Other(answer) => answer.await,
+                    Answer::None => respond(StatusCode::NOT_IMPLEMENTED, "text/plain", NOT_IMPLEMENTED),
                 })
             }
         });
@@ -153,6 +161,13 @@ impl Link {
         let (on_upgrade, upgrade) = *self.upgrade.lock().take()?;
         Some(Upgrading::new(on_upgrade, upgrade))
     }
+}
+
+/// Who answers a request.
+enum Answer<E, O> {
+    Engine(E),
+    Other(O),
+    None,
 }
 
 /// The peer gave up before it was accepted.

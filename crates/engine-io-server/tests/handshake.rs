@@ -378,6 +378,7 @@ async fn the_path_takes_everything_below_it() {
     }
     let engine = Engine::new(Config::default().path("/a/b/"), Nobody).unwrap();
     assert!(engine.owns_path("/a/b/") && !engine.owns_path("/engine.io/"));
+    assert_eq!(engine.path(), "/a/b");
 }
 
 /// No session is ever opened here.

@@ -136,3 +136,19 @@ async fn an_origin_that_is_no_text_is_refused() {
     server.send(request).await.is(403, FORBIDDEN);
     server.has_accepted_none();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_served_beside_the_engine_can_ask_for_its_verdict() {
+    let server = Server::new(Config::default());
+    let with = |name: &'static str, value: &'static str| {
+        let mut request = request("GET", "");
+        request.headers_mut().insert("host", HeaderValue::from_static("example.com"));
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+        server.engine.origin_refusal(&request).map(|response| response.status().as_u16())
+    };
+    assert_eq!(with("origin", "http://evil.example"), Some(403));
+    assert_eq!(with("origin", "http://a\tb"), Some(400));
+    assert_eq!(with("host", "another.example"), Some(400), "a second one");
+    assert_eq!(with("origin", "http://example.com"), None);
+    assert_eq!(with("accept", "*/*"), None);
+}

@@ -99,18 +99,22 @@ async fn the_listener_answers_501_for_other_paths() {
 }
 
 #[tokio::test]
-async fn the_listener_may_have_a_fallback_of_its_own() {
+async fn the_listener_may_answer_some_requests_itself_whatever_their_path() {
     let server = Server::new(Config::default());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let engine = server.engine.clone();
     tokio::spawn(async move {
-        let fallback = |request: &Request<hyper::body::Incoming>| {
-            Response::new(Bytes::from(request.uri().path().to_owned()).into())
+        let other = |request: &Request<hyper::body::Incoming>| {
+            let path = request.uri().path().to_owned();
+            path.ends_with("/hello").then_some(async move { Response::new(Bytes::from(path).into()) })
         };
-        engine.listen_with(listener, fallback).await
+        engine.listen_with(listener, other).await
     });
-    test_support::http::send(address, RawRequest::get("/hello")).await.is(200, "/hello");
+    for path in ["/hello", "/engine.io/hello"] {
+        test_support::http::send(address, RawRequest::get(path)).await.is(200, path);
+    }
+    test_support::http::send(address, RawRequest::get("/bye")).await.is(501, "Not Implemented");
     Polling::open(address, PATH).await;
 }
 

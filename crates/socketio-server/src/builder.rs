@@ -10,6 +10,7 @@ use socketio_adapter::rooms::RoomLimits;
 use socketio_parser::Limits;
 
 use crate::Server;
+use crate::client_files::{ClientFiles, ServeClient};
 use crate::config::{Config, Shared, StateMap};
 use crate::error::ConfigError;
 
@@ -31,6 +32,8 @@ pub struct Builder {
     engine: EngineConfig,
     state: StateMap,
     adapters: Option<Box<dyn AdapterFactory>>,
+    serve_client: bool,
+    client_files: Option<ClientFiles>,
 }
 
 impl Default for Builder {
@@ -40,6 +43,8 @@ impl Default for Builder {
             engine: EngineConfig::default().path("/socket.io"),
             state: StateMap::default(),
             adapters: None,
+            serve_client: true,
+            client_files: None,
         }
     }
 }
@@ -49,6 +54,26 @@ impl Builder {
     #[must_use]
     pub fn path(self, path: impl Into<String>) -> Self {
         self.engine(|engine| engine.path(path))
+    }
+
+    /// Whether browsers get the JavaScript client from this server: `/socket.io/socket.io.js`, its variants
+    /// (`.min.js`, `.esm.min.js`, `.msgpack.min.js`) and their source maps. Default: true.
+    ///
+    /// If not, these names are answered like any other below the server's path.
+    #[must_use]
+    pub fn serve_client(mut self, serve: bool) -> Self {
+        self.serve_client = serve;
+        self
+    }
+
+    /// The JavaScript client that browsers get. Default: the one that npm has installed in `node_modules` of the working
+    /// directory or of a directory above it, as part of `socket.io` or `socket.io-client`.
+    ///
+    /// It is looked for when it is first asked for. If there is none, browsers are told what to do, with 404.
+    #[must_use]
+    pub fn client_files(mut self, files: ClientFiles) -> Self {
+        self.client_files = Some(files);
+        self
     }
 
     /// The pause between two pings. Default: 25 s.
@@ -226,7 +251,7 @@ impl Builder {
     ///
     /// [`ConfigError`] if an option makes no sense.
     pub fn build(self) -> Result<Server, ConfigError> {
-        let Self { config, engine, state, adapters } = self;
+        let Self { config, engine, state, adapters, serve_client, client_files } = self;
         for (option, is_zero) in [
             ("connect_timeout", config.connect_timeout.is_zero()),
             ("middleware_timeout", config.middleware_timeout.is_zero()),
@@ -239,7 +264,8 @@ impl Builder {
                 return Err(ConfigError::Zero { option });
             }
         }
-        Server::new(Shared::new(config, state, adapters), engine)
+        let client = serve_client.then(|| Arc::new(ServeClient::new(client_files)));
+        Server::new(Shared::new(config, state, adapters), engine, client)
     }
 }
 

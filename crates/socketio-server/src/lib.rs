@@ -3,6 +3,7 @@
 mod broadcast;
 mod builder;
 mod client;
+mod client_files;
 mod config;
 mod connection;
 mod deadlines;
@@ -12,6 +13,8 @@ mod engine_io;
 mod error;
 mod event;
 mod handshake;
+#[cfg(feature = "logging")]
+pub mod logging;
 mod namespace;
 mod reason;
 mod server;
@@ -22,6 +25,7 @@ mod tasks;
 
 pub use broadcast::{Broadcast, IntoRooms};
 pub use builder::Builder;
+pub use client_files::{ClientFiles, ClientFilesError};
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
 pub use engine_io_server::{Forbidden, Origins, PeerAddr, Transport};

@@ -10,6 +10,7 @@ use engine_io_server::Engine;
 use tokio::time::Instant;
 
 use crate::builder::Builder;
+use crate::client_files::ServeClient;
 use crate::config::Shared;
 use crate::connection::Connection;
 use crate::driver::Receiver;
@@ -29,6 +30,8 @@ pub struct Server(Arc<ServerInner>);
 pub(crate) struct ServerInner {
     shared: Arc<Shared>,
     engine: Engine,
+    /// Unless it is switched off.
+    client: Option<Arc<ServeClient>>,
     registry: Registry,
 }
 
@@ -108,6 +111,18 @@ impl Server {
         self
     }
 
+    /// The path below which the server answers, without trailing slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.engine().path()
+    }
+
+    /// Whether browsers get the JavaScript client from this server; see [`Builder::serve_client`].
+    #[must_use]
+    pub fn serve_client(&self) -> bool {
+        self.client().is_some()
+    }
+
     /// Takes a connection over from an engine, which hands its messages to what is returned.
     ///
     /// # Panics
@@ -155,7 +170,11 @@ impl Server {
         }
     }
 
-    pub(crate) fn new(shared: Shared, config: engine_io_server::Config) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        shared: Shared,
+        config: engine_io_server::Config,
+        client: Option<Arc<ServeClient>>,
+    ) -> Result<Self, ConfigError> {
         let shared = Arc::new(shared);
         let opener = Opener::default();
         let engine =
@@ -163,7 +182,7 @@ impl Server {
         let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| {
             opener.open_on(Weak::clone(server));
             let registry = Registry::new(Weak::clone(server), Arc::clone(&shared));
-            ServerInner { shared, engine, registry }
+            ServerInner { shared, engine, client, registry }
         });
         inner.registry().root().inner().start();
         Ok(Self(inner))
@@ -171,6 +190,10 @@ impl Server {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    pub(crate) fn client(&self) -> Option<&Arc<ServeClient>> {
+        self.0.client.as_ref()
     }
 
     pub(crate) fn from_inner(inner: Arc<ServerInner>) -> Self {

@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::ready;
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::Server;
+use crate::client_files::Asked;
 
 impl Server {
     /// Listens on `address` and serves until [`shutdown`](Self::shutdown) is called; other paths than the server's are
@@ -40,7 +42,15 @@ impl Server {
     ///
     /// As [`listen`](Self::listen).
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        self.engine().listen_with(listener, |_| not_found()).await
+        let (engine, client) = (self.engine().clone(), self.client().cloned());
+        let other = move |request: &Request<_>| -> Option<BoxFuture<Response<Body>>> {
+            if let Some(asked) = client.as_ref().and_then(|client| client.asked(&engine, request)) {
+                return Some(Box::pin(asked.answer()));
+            }
+            let is_foreign = !engine.owns_path(request.uri().path());
+            is_foreign.then(|| Box::pin(ready(not_found())) as _)
+        };
+        self.engine().listen_with(listener, other).await
     }
 
     /// A tower layer that answers what is below the server's path, and leaves the rest to the service behind it.
@@ -54,7 +64,11 @@ impl Server {
     /// A tower service that answers what is below the server's path, and `404 Not Found` to the rest.
     #[must_use]
     pub fn service(&self) -> ServerService {
-        ServerService { engine: EngineService::new(self.engine().clone()), _server: self.clone() }
+        ServerService { engine: EngineService::new(self.engine().clone()), server: self.clone() }
+    }
+
+    fn asked<B>(&self, request: &Request<B>) -> Option<Asked> {
+        self.client()?.asked(self.engine(), request)
     }
 }
 
@@ -75,59 +89,77 @@ pub struct ServerLayer {
 #[derive(Clone)]
 pub struct ServerLayered<S> {
     engine: EngineLayered<S>,
-    /// Keeps the server alive: its engine does not.
-    _server: Server,
+    /// Keeps the server alive too: its engine does not.
+    server: Server,
 }
 
 /// A tower service; see [`Server::service`].
 #[derive(Debug, Clone)]
 pub struct ServerService {
     engine: EngineService,
-    _server: Server,
+    server: Server,
 }
 
 impl<S> Layer<S> for ServerLayer {
     type Service = ServerLayered<S>;
 
     fn layer(&self, inner: S) -> ServerLayered<S> {
-        ServerLayered { engine: self.engine.layer(inner), _server: self.server.clone() }
+        ServerLayered { engine: self.engine.layer(inner), server: self.server.clone() }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for ServerLayered<S>
+impl<S, B, R, E> Service<Request<B>> for ServerLayered<S>
 where
-    EngineLayered<S>: Service<Request<B>, Response = Response<EitherBody<R>>>,
+    EngineLayered<S>: Service<
+            Request<B>,
+            Response = Response<EitherBody<R>>,
+            Error = E,
+            Future = BoxFuture<Result<Response<EitherBody<R>>, E>>,
+        >,
 {
     type Response = Response<EitherBody<R>>;
-    type Error = <EngineLayered<S> as Service<Request<B>>>::Error;
-    type Future = <EngineLayered<S> as Service<Request<B>>>::Future;
+    type Error = E;
+    type Future = BoxFuture<Result<Self::Response, E>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         self.engine.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.engine.call(request)
+        match self.server.asked(&request) {
+            Some(asked) => Box::pin(async move { Ok(asked.answer().await.map(EitherBody::Engine)) }),
+            None => self.engine.call(request),
+        }
     }
 }
 
 impl<B> Service<Request<B>> for ServerService
 where
-    EngineService: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
-    <EngineService as Service<Request<B>>>::Future: Future,
+    EngineService: Service<
+            Request<B>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future = BoxFuture<Result<Response<Body>, Infallible>>,
+        >,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <EngineService as Service<Request<B>>>::Future;
+    type Future = BoxFuture<Result<Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.engine.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.engine.call(request)
+        match self.server.asked(&request) {
+            Some(asked) => Box::pin(async move { Ok(asked.answer().await) }),
+            None => self.engine.call(request),
+        }
     }
 }
+
+/// As the engine's services have it, so that what they answer is passed on without another allocation.
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<S> fmt::Debug for ServerLayered<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

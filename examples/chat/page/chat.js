@@ -1,5 +1,5 @@
 // The page of the chat: what arrives is shown, what the user does is sent.
-import { io } from "/socket.io-client/socket.io.esm.min.js";
+import { io } from "/socket.io/socket.io.esm.min.js";
 
 const MAX_LINES = 500;
 const ANSWER_MS = 5_000;

@@ -1,8 +1,8 @@
 //! A chat with rooms: `cargo xtask demo`, then open `http://localhost:3000` in two tabs.
 //!
 //! [`chat`] is all there is to Socket.IO: the handlers, and what they keep. [`protocol`] says what goes over the wire,
-//! and [`page`] serves the files in `page/` and the official browser client. The port is taken from `PORT` (default
-//! 3000; 0 takes a free one).
+//! and [`page`] serves the files in `page/`; the official browser client comes from the Socket.IO server itself. The port
+//! is taken from `PORT` (default 3000; 0 takes a free one). `DEBUG=socket.io*` shows what happens.
 
 mod chat;
 mod page;
@@ -13,13 +13,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use socketio_server::Server;
+use socketio_server::{ClientFiles, Server, logging};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+
+/// The official client, as npm has put it there.
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node_modules/socket.io-client/dist");
+const INSTALL: &str = "the official client is not there; run: npm ci --prefix examples/chat";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::from_default_env()).init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -30,13 +32,15 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    logging::init()?;
     let io = Server::builder()
         .state(chat::Online::default())
+        .client_files(ClientFiles::from_dir(CLIENT).map_err(|error| format!("{error}\n{INSTALL}"))?)
         // Far more than the longest message of this chat.
         .max_http_buffer_size(64 * 1024)
         .build()?;
     chat::register(&io);
-    let app = page::routes()?.layer(io.layer());
+    let app = page::routes().layer(io.layer());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;

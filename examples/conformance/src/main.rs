@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    socketio_server::logging::init()?;
     let port = match std::env::var("PORT") {
         Ok(port) => port.parse()?,
         Err(_) => 3000,

@@ -1,14 +1,15 @@
 //! The smallest server: `cargo run -p standalone`, then connect a Socket.IO client to `http://localhost:3000`.
 //!
-//! The port is taken from `PORT` (default 3000; 0 takes a free one).
+//! The port is taken from `PORT` (default 3000; 0 takes a free one). `DEBUG=socket.io*,engine*` shows what happens.
 
 use std::error::Error;
 
-use socketio_server::{Data, Reply, Server, Socket};
+use socketio_server::{Data, Reply, Server, Socket, logging};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    logging::init()?;
     let io = Server::builder().build()?;
     io.on_connect(async |socket: Socket| socket.emit("welcome", socket.id().as_str()));
     io.on("greet", async |Data(name): Data<String>| Reply(format!("Hello, {name}!")));

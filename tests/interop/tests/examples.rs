@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use interop_tests::run_script;
+use test_support::polling::Polling;
 use test_support::process::{self, Server};
 use test_support::wait::PATIENCE;
 
@@ -21,6 +22,34 @@ fn hyper_echo_returns_events() {
 #[test]
 fn standalone_greets_and_answers() {
     check("standalone");
+}
+
+/// What `standalone` logs of a client that connects, joins twice and is closed for it.
+async fn logged(debug: &str, rust_log: &str) -> String {
+    let mut command = Command::new(process::binary("standalone"));
+    let server = Server::start(command.env("DEBUG", debug).env("RUST_LOG", rust_log));
+    let mut session = Polling::open(server.address(), "/socket.io/").await;
+    session.send(&["40"]).await;
+    session.poll().await;
+    session.send(&["40"]).await;
+    assert_eq!(session.poll().await, ["6", "1"]);
+    server.stop()
+}
+
+#[tokio::test]
+async fn standalone_logs_the_scopes_that_debug_names() {
+    let one = logged("socket.io:client", "").await;
+    assert!(!one.is_empty() && one.lines().all(|line| line.contains(" DEBUG socket.io:client: ")), "{one}");
+    let all = logged("*,-*:client", "").await;
+    assert!(all.contains(" DEBUG engine: ") && all.contains(" DEBUG engine:socket: "), "{all}");
+    assert!(!all.contains("socket.io:client"), "{all}");
+}
+
+#[tokio::test]
+async fn standalone_logs_the_levels_that_rust_log_names() {
+    let engine = logged("", "engine=debug").await;
+    assert!(engine.contains(" DEBUG engine: ") && !engine.contains("socket.io"), "{engine}");
+    assert_eq!(logged("", "").await, "", "nothing went wrong on the server's side");
 }
 
 #[track_caller]

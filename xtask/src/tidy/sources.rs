@@ -15,6 +15,9 @@ const FORBIDDEN_IN_PURE_CODE: &[&str] =
 /// Files of the crates stay small enough to be read at one go.
 const MAX_LINES: usize = 800;
 
+/// Where the names that logs are filtered by are documented, as the rows of a table.
+const SCOPES: &str = "crates/socketio-server/src/logging.rs";
+
 /// Folders of one person's machine. Written in two parts, so that this file does not accuse itself.
 const MACHINE_PATHS: &[&str] = &[
     concat!("/ro", "ot/"),
@@ -35,11 +38,15 @@ pub(super) fn all(root: &Path) -> Outcome<Vec<String>> {
     let files: Vec<(&str, String)> = listed.lines().filter_map(read).collect();
     let tests: Vec<String> = files.iter().flat_map(|(path, text)| test_modules(path, text)).collect();
 
+    let scopes = files.iter().find(|(path, _)| *path == SCOPES).map(|(_, text)| documented_scopes(text));
+    let scopes = scopes.unwrap_or_default();
+
     let mut problems = Vec::new();
     for (path, text) in &files {
         problems.extend(leaks(path, text, machine.trim()));
         if path.ends_with(".rs") && path.starts_with("crates/") {
             problems.extend(length(path, text));
+            problems.extend(log_targets(path, text, &scopes));
             if is_pure(path) && !tests.iter().any(|module| path.starts_with(module)) {
                 problems.extend(impurities(path, text));
             }
@@ -94,6 +101,39 @@ fn impurities(path: &str, text: &str) -> Vec<String> {
 fn length(path: &str, text: &str) -> Option<String> {
     let n_lines = text.lines().count();
     (n_lines > MAX_LINES).then(|| format!("{path}: {n_lines} lines, more than {MAX_LINES}: split it"))
+}
+
+fn documented_scopes(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))
+        .map(|(scope, _)| scope)
+        .collect()
+}
+
+/// Calls of `tracing` in a crate that do not name a documented scope, in their first line or in the next.
+fn log_targets(path: &str, text: &str, documented: &[&str]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((i, line)) = lines.next() {
+        let is_call = ["error!(", "warn!(", "info!(", "debug!(", "trace!("]
+            .iter()
+            .any(|level| line.contains(&format!("tracing::{level}")));
+        if !is_call {
+            continue;
+        }
+        let next = lines.peek().map_or("", |(_, next)| *next);
+        let named =
+            [line, next].into_iter().find_map(|line| line.split_once("target: \"")?.1.split_once('"'));
+        let place = format!("{path}:{}", i + 1);
+        match named {
+            None => problems.push(format!("{place}: a log without `target`")),
+            Some((scope, _)) if !documented.contains(&scope) => {
+                problems.push(format!("{place}: the scope {scope} is not in {SCOPES}"));
+            }
+            Some(_) => {}
+        }
+    }
+    problems
 }
 
 /// Traces of the machine that a file was written on.
@@ -184,6 +224,21 @@ mod tests {
         assert_eq!(leaks("x", "runs on main", "main"), Vec::<String>::new());
         let url = format!("https://example.org{}index", MACHINE_PATHS[1]);
         assert_eq!(check(&url), Vec::<String>::new());
+    }
+
+    #[test]
+    fn logs_name_a_documented_scope() {
+        let documented =
+            documented_scopes("//! Text.\n//! | scope |\n//! |---|\n//! | `engine:ws` | frames |\n");
+        assert_eq!(documented, ["engine:ws"]);
+        let check =
+            |arguments: &str| log_targets("x.rs", &format!("tracing::debug!({arguments});"), &documented);
+        assert_eq!(check("target: \"engine:ws\", \"lost\""), Vec::<String>::new());
+        assert_eq!(check("\n    target: \"engine:ws\",\n    \"lost\""), Vec::<String>::new());
+        assert_eq!(check("\"lost\""), ["x.rs:1: a log without `target`"]);
+        assert_eq!(check("\"lost\"\n\ntarget: \"engine:ws\"").len(), 1);
+        let unknown = format!("x.rs:1: the scope engine is not in {SCOPES}");
+        assert_eq!(check("target: \"engine\", \"lost\""), [unknown]);
     }
 
     #[test]

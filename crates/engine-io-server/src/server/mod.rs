@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use self::deadlines::{Deadlines, now};
 use self::registry::Registry;
-use self::request::{EngineRequest, is_below};
+use self::request::{EngineRequest, check_host, check_origin, is_below};
 use crate::body::recycle;
 use crate::config::Config;
 use crate::error::Refusal;
@@ -113,10 +113,27 @@ impl Engine {
         self.0.shared.registry.len()
     }
 
+    /// The path below which requests are the engine's, without trailing slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.config.path.trim_end_matches('/')
+    }
+
     /// Whether a request of this path is the engine's.
     #[must_use]
     pub fn owns_path(&self, path: &str) -> bool {
         is_below(&self.0.config.path, path)
+    }
+
+    /// The engine's answer to a request that its rule about origins does not let in; for what is served beside it.
+    #[must_use]
+    pub fn origin_refusal<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let (headers, uri) = (request.headers(), request.uri());
+        let checked = check_host(headers).and_then(|()| check_origin(headers, uri, &self.0.config));
+        checked.err().map(|refusal| {
+            log(&refusal);
+            refusal.response()
+        })
     }
 
     /// Answers one HTTP request, of which only the query matters, not the path.

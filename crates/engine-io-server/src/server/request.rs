@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::config::Config;
@@ -29,10 +29,7 @@ pub(crate) struct EngineRequest {
 impl EngineRequest {
     /// Reads and checks everything that can be said without asking the session.
     pub(crate) fn parse(request: &Parts, config: &Config, sessions: &Registry) -> Result<Self, Refusal> {
-        // RFC 9112, section 3.2: whoever is in front of this server may have looked at the other one.
-        if request.headers.get_all(HOST).iter().nth(1).is_some() {
-            return Err(Refusal::RepeatedHost);
-        }
+        check_host(&request.headers)?;
         let query = Query::parse(request.uri.query().unwrap_or_default())?;
         let is_upgrade = is_websocket_request(request);
         let transport = match query.transport.as_deref() {
@@ -40,7 +37,7 @@ impl EngineRequest {
             Some("websocket") if config.websocket => Transport::WebSocket,
             _ => return Err(Refusal::UnknownTransport),
         };
-        check_origin(request, config)?;
+        check_origin(&request.headers, &request.uri, config)?;
         let version = match query.version.as_deref() {
             None => Cow::Borrowed("3"),
             Some("4") => Cow::Borrowed("4"),
@@ -72,14 +69,22 @@ impl EngineRequest {
     }
 }
 
-fn check_origin(request: &Parts, config: &Config) -> Result<(), Refusal> {
-    let Some(origin) = request.headers.get(ORIGIN) else { return Ok(()) };
+pub(crate) fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    // RFC 9112, section 3.2: whoever is in front of this server may have looked at the other one.
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(Refusal::RepeatedHost);
+    }
+    Ok(())
+}
+
+pub(crate) fn check_origin(headers: &HeaderMap, uri: &Uri, config: &Config) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     if origin.as_bytes().iter().any(u8::is_ascii_control) {
         return Err(Refusal::InvalidOrigin);
     }
     // A target that names the host itself, as those of HTTP/2 do, counts before the header.
-    let host = request.uri.authority().map(|authority| authority.as_str());
-    let host = host.or_else(|| request.headers.get(HOST).and_then(as_text));
+    let host = uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| headers.get(HOST).and_then(as_text));
     match as_text(origin) {
         Some(origin) if config.origins.allows(origin, host) => Ok(()),
         origin => Err(Refusal::CrossOrigin(origin.unwrap_or_default().chars().take(LOGGED_CHARS).collect())),
