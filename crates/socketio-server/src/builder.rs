@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine_io_server::{Config as EngineConfig, Forbidden, Origins, Transport};
 use socketio_adapter::AdapterFactory;
 use socketio_adapter::rooms::RoomLimits;
-use socketio_parser::Limits;
+use socketio_parser::{Limits, Parser};
 
 use crate::Server;
 use crate::config::{Config, Shared, StateMap};
@@ -29,6 +29,8 @@ use crate::error::ConfigError;
 pub struct Builder {
     config: Config,
     engine: EngineConfig,
+    parser: Parser,
+    parser_limits: Option<Limits>,
     state: StateMap,
     adapters: Option<Box<dyn AdapterFactory>>,
 }
@@ -38,6 +40,8 @@ impl Default for Builder {
         Self {
             config: Config::default(),
             engine: EngineConfig::default().path("/socket.io"),
+            parser: Parser::default(),
+            parser_limits: None,
             state: StateMap::default(),
             adapters: None,
         }
@@ -175,10 +179,19 @@ impl Builder {
         self
     }
 
-    /// What a packet may cost. Default: [`Limits::default`].
+    /// The format of packets, which the clients must speak too. Default: JSON, as all clients do that are not told
+    /// otherwise.
+    #[must_use]
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
+        self
+    }
+
+    /// What a packet may cost, whichever of the built-in parsers reads it. Default: the parser's own limits, which are
+    /// [`Limits::default`] unless others were given to it.
     #[must_use]
     pub fn parser_limits(mut self, limits: Limits) -> Self {
-        self.config.parser = limits;
+        self.parser_limits = Some(limits);
         self
     }
 
@@ -210,7 +223,7 @@ impl Builder {
     ///
     /// [`ConfigError`] if an option makes no sense.
     pub fn build(self) -> Result<Server, ConfigError> {
-        let Self { config, engine, state, adapters } = self;
+        let Self { config, engine, parser, parser_limits, state, adapters } = self;
         for (option, is_zero) in [
             ("connect_timeout", config.connect_timeout.is_zero()),
             ("middleware_timeout", config.middleware_timeout.is_zero()),
@@ -223,7 +236,11 @@ impl Builder {
                 return Err(ConfigError::Zero { option });
             }
         }
-        Server::new(Shared::new(config, state, adapters), engine)
+        let parser = match parser_limits {
+            None => parser,
+            Some(limits) => parser.with_limits(limits).ok_or(ConfigError::LimitsOfCustomParser)?,
+        };
+        Server::new(Shared::new(config, parser, state, adapters), engine)
     }
 }
 
