@@ -23,6 +23,11 @@ fn standalone_greets_and_answers() {
     check("standalone");
 }
 
+#[test]
+fn cbor_parser_speaks_cbor() {
+    check("cbor-parser");
+}
+
 #[track_caller]
 fn inspects(payloads: &[&str], lines: &[&str]) {
     let said = process::run(Command::new(process::binary("packet-inspector")).args(payloads), PATIENCE);
