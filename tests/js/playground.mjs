@@ -4,10 +4,10 @@ import { Server } from "socket.io";
 
 const OPTIONS = { pingInterval: 2_000, pingTimeout: 2_000, maxHttpBufferSize: 2_000_000 };
 
-/** Serves on `http`; forgets every `lost`th event that it should echo. */
-export function playground(http, lost) {
+/** Serves on `http`, with `options` besides its own; forgets every `lost`th event that it should echo. */
+export function playground(http, lost, options) {
   const reasons = new Map();
-  const io = new Server(http, OPTIONS);
+  const io = new Server(http, { ...OPTIONS, ...options });
   let echoed = 0;
 
   io.on("connection", (socket) => {
@@ -48,7 +48,7 @@ export function playground(http, lost) {
     socket.on("close-me", () => socket.disconnect(true));
     socket.on("break-me", () => socket.conn.close());
     socket.on("reason-of", (id, ack) => ack(reasons.get(id) ?? null));
-    socket.on("restart", () => restart(io, http, lost));
+    socket.on("restart", () => restart(io, http, lost, options));
     socket.on("disconnect", (reason) => reasons.set(socket.id, reason));
   });
 
@@ -69,10 +69,10 @@ export function playground(http, lost) {
   members.on("connection", (socket) => socket.emit("welcome", socket.handshake.auth.token));
 }
 
-async function restart(io, http, lost) {
+async function restart(io, http, lost, options) {
   const { port } = http.address();
   await io.close();
   const successor = createServer();
-  playground(successor, lost);
+  playground(successor, lost, options);
   successor.listen(port, "127.0.0.1");
 }

@@ -1,10 +1,11 @@
-// usage: PORT=0 reference-server.mjs engine-io|engine-io-lossy|socket-io|playground|playground-lossy
+// usage: PORT=0 reference-server.mjs engine-io|engine-io-lossy|socket-io|playground|playground-lossy|playground-msgpack
 //
 // The official servers with the contracts of `examples/conformance`: they show that a script judges rightly before the
 // script judges this project. The `lossy` ones forget every 50th message, which no script may overlook.
 import { createServer } from "node:http";
 import { Server as Engine } from "engine.io";
 import { Server } from "socket.io";
+import msgpackParser from "socket.io-msgpack-parser";
 import { playground } from "./playground.mjs";
 
 const OPTIONS = { pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1_000_000, connectTimeout: 1_000 };
@@ -15,6 +16,7 @@ const MODES = {
   "socket-io": sendBack,
   playground: (http) => playground(http, Infinity),
   "playground-lossy": (http) => playground(http, 50),
+  "playground-msgpack": (http) => playground(http, Infinity, { parser: msgpackParser }),
 };
 
 const [mode] = process.argv.slice(2);

@@ -10,6 +10,9 @@ use serde::ser::{Serialize, Serializer};
 
 /// Bytes that travel as an attachment: sent and received without a copy.
 ///
+/// In MessagePack there are no attachments: they are copied into the packet when sent, and received as a part of it, which
+/// keeps all of it in memory.
+///
 /// It may stand anywhere in the arguments. Other types that serde knows as bytes (`bytes::Bytes` with its `serde`
 /// feature, `serde_bytes`) work too, at the price of one copy. A plain `Vec<u8>` is, for serde, a list of numbers:
 /// it is sent as such.
@@ -111,6 +114,16 @@ thread_local! {
 
 /// Passes the slice of `bytes` to `give`, with the owner at hand for [`claim`].
 pub(crate) fn offer<'a, R>(bytes: &'a Bytes, give: impl FnOnce(&'a [u8]) -> R) -> R {
+    offer_owned(bytes.clone(), bytes, give)
+}
+
+/// Passes `part`, a part of `whole`, to `give`, with its owner at hand for [`claim`].
+#[cfg(feature = "msgpack")]
+pub(crate) fn offer_part<'a, R>(whole: &Bytes, part: &'a [u8], give: impl FnOnce(&'a [u8]) -> R) -> R {
+    offer_owned(whole.slice_ref(part), part, give)
+}
+
+fn offer_owned<'a, R>(owner: Bytes, slice: &'a [u8], give: impl FnOnce(&'a [u8]) -> R) -> R {
     /// Puts back what was offered before, also when a foreign implementation panics.
     struct Restore(Option<Bytes>);
 
@@ -120,8 +133,8 @@ pub(crate) fn offer<'a, R>(bytes: &'a Bytes, give: impl FnOnce(&'a [u8]) -> R) -
         }
     }
 
-    let _restore = Restore(OFFERED.replace(Some(bytes.clone())));
-    give(bytes)
+    let _restore = Restore(OFFERED.replace(Some(owner)));
+    give(slice)
 }
 
 /// The owner of `slice` if it is what is being offered, else a copy.

@@ -32,6 +32,8 @@ pub struct Decoder(Kind);
 #[derive(Debug)]
 enum Kind {
     Json(JsonDecoder),
+    #[cfg(feature = "msgpack")]
+    Msgpack(Limits),
     Custom(Box<dyn CustomDecoder>),
 }
 
@@ -50,6 +52,11 @@ impl Decoder {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self(Kind::Json(JsonDecoder { limits, state: State::Ready }))
+    }
+
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn msgpack(limits: Limits) -> Self {
+        Self(Kind::Msgpack(limits))
     }
 
     pub(crate) fn custom(decoder: Box<dyn CustomDecoder>) -> Self {
@@ -76,6 +83,8 @@ impl Decoder {
     pub fn decode_text(&mut self, text: Text) -> Result<Option<Packet>, DecodeError> {
         match &mut self.0 {
             Kind::Json(decoder) => decoder.decode_text(text),
+            #[cfg(feature = "msgpack")]
+            Kind::Msgpack(_) => Err(DecodeError::TextInBinaryFormat),
             Kind::Custom(decoder) => checked(decoder.decode_text(text)),
         }
     }
@@ -88,6 +97,8 @@ impl Decoder {
     pub fn decode_binary(&mut self, bytes: Bytes) -> Result<Option<Packet>, DecodeError> {
         match &mut self.0 {
             Kind::Json(decoder) => decoder.decode_binary(bytes),
+            #[cfg(feature = "msgpack")]
+            Kind::Msgpack(limits) => crate::msgpack::decode_packet(&bytes, limits).map(Some),
             Kind::Custom(decoder) => checked(decoder.decode_binary(bytes)),
         }
     }
@@ -97,6 +108,8 @@ impl Decoder {
     pub fn pending(&self) -> Option<Pending<'_>> {
         match &self.0 {
             Kind::Json(decoder) => decoder.pending(),
+            #[cfg(feature = "msgpack")]
+            Kind::Msgpack(_) => None,
             Kind::Custom(decoder) => decoder.pending(),
         }
     }
@@ -105,6 +118,9 @@ impl Decoder {
     pub fn reset(&mut self) {
         match &mut self.0 {
             Kind::Json(decoder) => decoder.state = State::Ready,
+            // Every frame is a whole packet: nothing waits.
+            #[cfg(feature = "msgpack")]
+            Kind::Msgpack(_) => {}
             Kind::Custom(decoder) => decoder.reset(),
         }
     }

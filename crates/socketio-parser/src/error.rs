@@ -8,7 +8,7 @@ use crate::limits::MAX_ACK_ID;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The packet does not start with one of the digits `0` to `6`.
+    /// The packet does not start with one of the digits `0` to `6`; in MessagePack, its `type` is none of 0 to 4.
     #[error("unknown packet type")]
     UnknownPacketType,
     /// A binary packet without a count of attachments, or with a count of zero.
@@ -37,6 +37,9 @@ pub enum DecodeError {
     /// Text arrived where attachments were due.
     #[error("got plaintext data when reconstructing a packet")]
     UnexpectedText,
+    /// Text arrived, but the format has only binary packets.
+    #[error("got plaintext data in a binary format")]
+    TextInBinaryFormat,
     /// Binary data arrived, but no packet waits for attachments.
     #[error("got binary data when not reconstructing a packet")]
     UnexpectedBinary,
@@ -48,7 +51,8 @@ pub enum DecodeError {
         /// The limit.
         max: usize,
     },
-    /// The name of a namespace holds control characters.
+    /// The name of a namespace holds control characters; where the format allows it, that there is none, or that it does not
+    /// start with `/`, holds a comma or is not UTF-8.
     #[error("invalid namespace")]
     InvalidNamespace,
     /// An ack id above 2⁵³ − 1.
@@ -63,13 +67,22 @@ pub enum DecodeError {
         /// Where in the packet.
         at: usize,
     },
+    /// An ack id that is no whole number, or a negative one; texts can't hold any.
+    #[error("invalid ack id")]
+    InvalidAckId,
+    /// The frame is not a MessagePack map and nothing else, or a member of the packet stands in it twice.
+    #[error("malformed MessagePack at byte {at}")]
+    MalformedMsgpack {
+        /// Where in the frame.
+        at: usize,
+    },
     /// The payload nests deeper than allowed.
     #[error("payload nests deeper than {max} levels")]
     TooDeep {
         /// The limit.
         max: usize,
     },
-    /// The payload is JSON, but not of the kind that this type of packet has.
+    /// The payload is well-formed, but not of the kind that this type of packet has.
     #[error("invalid payload")]
     InvalidPayload,
     /// The name of the event has a meaning of its own and can't be sent.

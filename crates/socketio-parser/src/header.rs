@@ -89,7 +89,7 @@ fn attachment_count(digits: &str, limits: &Limits) -> Result<usize, DecodeError>
     }
 }
 
-fn check_namespace(namespace: &str, limits: &Limits) -> Result<(), DecodeError> {
+pub(crate) fn check_namespace(namespace: &str, limits: &Limits) -> Result<(), DecodeError> {
     if namespace.len() > limits.max_namespace_bytes {
         return Err(DecodeError::NamespaceTooLong { len: namespace.len(), max: limits.max_namespace_bytes });
     }

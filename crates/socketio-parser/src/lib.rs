@@ -11,6 +11,8 @@ mod error;
 mod header;
 mod json;
 mod limits;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod packet;
 mod parser;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 /// Bounds on packets; everything a peer can make large has one here.
 ///
 /// The size of a single text or binary frame is not among them: the transport has refused what is too large before
-/// a parser sees it.
+/// a parser sees it. That alone bounds the binary values of a packet in MessagePack, which is a single frame: the three
+/// limits on attachments are the default format's.
 ///
 /// ```
 /// use socketio_parser::Limits;

@@ -76,7 +76,7 @@ impl Packet {
     }
 }
 
-/// The digit that a packet starts with.
+/// The digit that a packet starts with; in MessagePack, its `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {

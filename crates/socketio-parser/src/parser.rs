@@ -9,6 +9,8 @@ use serde::ser::Serialize;
 use crate::custom::{CustomPacket, CustomParser};
 use crate::encode::{self, ArgList, EncodedPacket, Head};
 use crate::limits::MAX_ACK_ID;
+#[cfg(feature = "msgpack")]
+use crate::msgpack;
 use crate::packet::is_reserved_event;
 use crate::{Decoder, EncodeError, Limits, PacketType};
 
@@ -27,6 +29,16 @@ use crate::{Decoder, EncodeError, Limits, PacketType};
 pub enum Parser {
     /// The default: JSON in text frames, and binary values in frames of their own.
     Json(Limits),
+    /// MessagePack, as the npm package `socket.io-msgpack-parser` speaks it: one binary frame per packet.
+    ///
+    /// Values read and write as they do in JSON, with these differences: binary values and numbers that are not finite stand
+    /// in the packet itself, `undefined` is `None` or `()`, and a date can also be read as a number, its milliseconds since
+    /// 1970. Read as anything else, a date is the string that it is in JSON: then a handler does not depend on the format.
+    /// An extension of another type can only be ignored. Integers have at most 64 bits, of which JavaScript counts 53
+    /// exactly.
+    #[cfg(feature = "msgpack")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+    Msgpack(Limits),
     /// Somebody's own.
     Custom(Arc<dyn CustomParser>),
 }
@@ -72,11 +84,24 @@ impl<'a> EventHeader<'a> {
 }
 
 impl Parser {
+    /// Changes the bounds on packets; `None` for a custom parser, which has its own.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Option<Self> {
+        match self {
+            Self::Json(_) => Some(Self::Json(limits)),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack(_) => Some(Self::Msgpack(limits)),
+            Self::Custom(_) => None,
+        }
+    }
+
     /// A decoder for one connection.
     #[must_use]
     pub fn decoder(&self) -> Decoder {
         match self {
             Self::Json(limits) => Decoder::new(*limits),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack(limits) => Decoder::msgpack(*limits),
             Self::Custom(parser) => Decoder::custom(parser.decoder()),
         }
     }
@@ -107,6 +132,8 @@ impl Parser {
     pub fn append_offset(&self, event: &EncodedPacket, offset: &str) -> Option<EncodedPacket> {
         match self {
             Self::Json(_) => encode::append_arg(event, offset),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack(_) => None,
             Self::Custom(_) => None,
         }
     }
@@ -132,8 +159,8 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the payload can't be serialized, is no object or holds binary values, or the namespace is not
-    /// valid.
+    /// [`EncodeError`] if the payload can't be serialized or is no object, or holds binary values in the default format, or
+    /// the namespace is not valid.
     pub fn encode_connect<T: Serialize + ?Sized>(
         &self,
         namespace: &str,
@@ -146,7 +173,8 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the data can't be serialized or holds binary values, or the namespace is not valid.
+    /// [`EncodeError`] if the data can't be serialized, or holds binary values in the default format, or the namespace is not
+    /// valid.
     pub fn encode_connect_error<T: Serialize + ?Sized>(
         &self,
         namespace: &str,
@@ -172,6 +200,8 @@ impl Parser {
     ) -> Result<EncodedPacket, EncodeError> {
         match self {
             Self::Json(limits) => encode::json_list(head, list, limits, encode::to_frames),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack(_) => msgpack::list_to_packet(head, list),
             Self::Custom(parser) => custom(&**parser, head, Some(&list)),
         }
     }
@@ -185,6 +215,8 @@ impl Parser {
         let head = Head { packet_type, namespace: check_namespace(namespace)?, id: None };
         match self {
             Self::Json(_) => encode::json_value(&head, value),
+            #[cfg(feature = "msgpack")]
+            Self::Msgpack(_) => msgpack::value_to_packet(&head, value),
             Self::Custom(parser) => match &value {
                 Some(value) => custom(&**parser, &head, Some(value)),
                 None => custom(&**parser, &head, None),

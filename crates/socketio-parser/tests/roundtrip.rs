@@ -92,3 +92,66 @@ proptest! {
         }
     }
 }
+
+#[cfg(feature = "msgpack")]
+mod msgpack {
+    use super::*;
+
+    fn parser() -> Parser {
+        Parser::Msgpack(Limits::default())
+    }
+
+    fn decode(packet: &socketio_parser::EncodedPacket) -> Packet {
+        let [frame] = packet.frames() else { panic!("one frame") };
+        parser().decoder().decode(frame.to_message()).unwrap().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn events(
+            namespace in "/[^,\\p{Cc}]{0,8}",
+            id in proptest::option::of(0..1_u64 << 53),
+            name in ".{0,10}",
+            first in value(),
+            second in value(),
+        ) {
+            prop_assume!(!is_reserved_event(&name));
+            let mut header = EventHeader::new(&namespace, &name);
+            header.id = id;
+            let sent = (first, second);
+            let packet = parser().encode_event(&header, &sent).unwrap();
+            let Packet::Event { namespace: to, id: answer, name: called, args } = decode(&packet) else {
+                panic!("no event")
+            };
+            prop_assert_eq!((&*to, answer, &*called), (&*namespace, id, &*name));
+            prop_assert_eq!(args.get::<(Value, Value)>().unwrap(), sent);
+        }
+
+        #[test]
+        fn acks(id in 0..1_u64 << 53, arg in value()) {
+            let packet = parser().encode_ack("/", id, &arg).unwrap();
+            let Packet::Ack { id: of, args, .. } = decode(&packet) else { panic!("no ack") };
+            prop_assert_eq!(of, id);
+            prop_assert_eq!(args.get::<Value>().unwrap(), arg);
+        }
+
+        /// The payload of an event out of any bytes: it is read, or refused.
+        #[test]
+        fn nothing_that_arrives_panics(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x80..0xa4_u8, 0xc0..0xe0_u8], 0..40),
+        ) {
+            let head = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1e";
+            let frame = [&head[..], &bytes[..]].concat();
+            let _ = parser().decoder().decode_binary(Bytes::from(bytes));
+            if let Ok(Some(Packet::Event { args, .. })) = parser().decoder().decode_binary(frame.into()) {
+                let _ = args.get::<(Option<String>, Option<Vec<u8>>, Option<f64>)>();
+                if let Ok(values) = args.to_vec::<Value>() {
+                    let again = parser().encode_event(&EventHeader::new("/", "e"), &args).unwrap();
+                    let Packet::Event { args, .. } = decode(&again) else { panic!("no event") };
+                    // Compared as text: a NaN equals nothing.
+                    prop_assert_eq!(format!("{:?}", args.to_vec::<Value>().unwrap()), format!("{values:?}"));
+                }
+            }
+        }
+    }
+}

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use smallvec::SmallVec;
-use socketio_adapter::{BroadcastOptions, Disconnect, Outgoing, Room};
+use socketio_adapter::{BroadcastOptions, Disconnect, Room};
 use socketio_parser::EventHeader;
 
 use crate::emit::Emit;
+use crate::interchange;
 use crate::namespace::{NamespaceInner, take_waking};
 use crate::{EmitError, Socket};
 
@@ -82,12 +83,11 @@ impl Broadcast {
     /// sent the event.
     pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
         let name = self.namespace.name();
-        let packet = match self.namespace.shared().parser.encode_event(&EventHeader::new(name, event), &args)
-        {
-            Ok(packet) => packet,
+        let parser = &self.namespace.shared().parser;
+        let outgoing = match interchange::outgoing(parser, &EventHeader::new(name, event), &args) {
+            Ok(outgoing) => outgoing,
             Err(error) => return Emit::failed(&self.namespace, event, EmitError::Encode(error)),
         };
-        let outgoing = Outgoing::from_frames(packet.into_frames());
         let receipt = self.namespace.adapter().broadcast(&outgoing, &self.options);
         Emit::to_namespace(&self.namespace, receipt, take_waking())
     }

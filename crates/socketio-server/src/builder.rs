@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine_io_server::{Config as EngineConfig, Forbidden, Origins, Transport};
 use socketio_adapter::AdapterFactory;
 use socketio_adapter::rooms::RoomLimits;
-use socketio_parser::Limits;
+use socketio_parser::{Limits, Parser};
 
 use crate::Server;
 use crate::client_files::{ClientFiles, ServeClient};
@@ -30,6 +30,8 @@ use crate::error::ConfigError;
 pub struct Builder {
     config: Config,
     engine: EngineConfig,
+    parser: Parser,
+    parser_limits: Option<Limits>,
     state: StateMap,
     adapters: Option<Box<dyn AdapterFactory>>,
     serve_client: bool,
@@ -41,6 +43,8 @@ impl Default for Builder {
         Self {
             config: Config::default(),
             engine: EngineConfig::default().path("/socket.io"),
+            parser: Parser::default(),
+            parser_limits: None,
             state: StateMap::default(),
             adapters: None,
             serve_client: true,
@@ -216,10 +220,19 @@ impl Builder {
         self
     }
 
-    /// What a packet may cost. Default: [`Limits::default`].
+    /// The format of packets, which the clients must speak too. Default: JSON, as all clients do that are not told
+    /// otherwise.
+    #[must_use]
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
+        self
+    }
+
+    /// What a packet may cost, whichever of the built-in parsers reads it. Default: the parser's own limits, which are
+    /// [`Limits::default`] unless others were given to it.
     #[must_use]
     pub fn parser_limits(mut self, limits: Limits) -> Self {
-        self.config.parser = limits;
+        self.parser_limits = Some(limits);
         self
     }
 
@@ -251,7 +264,8 @@ impl Builder {
     ///
     /// [`ConfigError`] if an option makes no sense.
     pub fn build(self) -> Result<Server, ConfigError> {
-        let Self { config, engine, state, adapters, serve_client, client_files } = self;
+        let Self { config, engine, parser, parser_limits, state, adapters, serve_client, client_files } =
+            self;
         for (option, is_zero) in [
             ("connect_timeout", config.connect_timeout.is_zero()),
             ("middleware_timeout", config.middleware_timeout.is_zero()),
@@ -264,8 +278,12 @@ impl Builder {
                 return Err(ConfigError::Zero { option });
             }
         }
+        let parser = match parser_limits {
+            None => parser,
+            Some(limits) => parser.with_limits(limits).ok_or(ConfigError::LimitsOfCustomParser)?,
+        };
         let client = serve_client.then(|| Arc::new(ServeClient::new(client_files)));
-        Server::new(Shared::new(config, state, adapters), engine, client)
+        Server::new(Shared::new(config, parser, state, adapters), engine, client)
     }
 }
 

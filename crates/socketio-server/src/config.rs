@@ -8,7 +8,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use socketio_adapter::rooms::RoomLimits;
 use socketio_adapter::{AdapterFactory, InMemoryAdapterFactory};
-use socketio_parser::{Limits, Parser};
+use socketio_parser::Parser;
 
 use crate::client;
 use crate::deadlines::Deadlines;
@@ -29,7 +29,6 @@ pub(crate) struct Config {
     pub(crate) max_dynamic_namespaces: usize,
     pub(crate) cleanup_empty_child_namespaces: bool,
     pub(crate) client: client::Limits,
-    pub(crate) parser: Limits,
     pub(crate) rooms: RoomLimits,
 }
 
@@ -47,7 +46,6 @@ impl Default for Config {
             max_dynamic_namespaces: 10_000,
             cleanup_empty_child_namespaces: true,
             client: client::Limits::default(),
-            parser: Limits::default(),
             rooms: RoomLimits::default(),
         }
     }
@@ -69,10 +67,15 @@ pub(crate) struct Shared {
 pub(crate) type StateMap = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 impl Shared {
-    pub(crate) fn new(config: Config, state: StateMap, adapters: Option<Box<dyn AdapterFactory>>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        parser: Parser,
+        state: StateMap,
+        adapters: Option<Box<dyn AdapterFactory>>,
+    ) -> Self {
         Self {
-            parser: Parser::Json(config.parser),
             config,
+            parser,
             adapters: adapters.unwrap_or_else(|| Box::new(InMemoryAdapterFactory)),
             tasks: Tasks::new(),
             deadlines: Arc::new(Deadlines::new()),

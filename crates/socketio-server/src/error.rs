@@ -19,6 +19,9 @@ pub enum ConfigError {
         /// Its name.
         option: &'static str,
     },
+    /// A custom parser has limits of its own, so that `parser_limits` would do nothing.
+    #[error("`parser_limits` has no effect on a custom parser")]
+    LimitsOfCustomParser,
     /// The Engine.IO server refuses its options.
     #[error("the options of the engine do not fit together")]
     Engine(#[source] Box<dyn Error + Send + Sync>),

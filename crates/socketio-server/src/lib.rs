@@ -13,6 +13,7 @@ mod engine_io;
 mod error;
 mod event;
 mod handshake;
+mod interchange;
 #[cfg(feature = "logging")]
 pub mod logging;
 mod namespace;
@@ -39,13 +40,22 @@ pub use service::{ServerLayer, ServerLayered, ServerService};
 pub use socket::{AckFuture, Socket, SocketData, Volatile};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
-pub use socketio_parser::{Args, Binary, EncodeError, Limits, Value};
+pub use socketio_parser::{Args, Binary, EncodeError, Limits, Parser, Value};
 
 /// What handlers take and return, for those who extend it.
 pub mod handler {
     pub use crate::event::{
         Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventMiddlewareOutcome,
         EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
+    };
+}
+
+/// What a packet format of one's own is made of.
+pub mod parser {
+    pub use engine_io_parser::Text;
+    pub use socketio_parser::{
+        CustomDecoder, CustomPacket, CustomParser, CustomValue, DecodeError, EncodeError, EncodedPacket,
+        Packet, PacketType, Payload, Pending,
     };
 }
 

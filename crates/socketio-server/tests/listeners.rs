@@ -13,7 +13,7 @@ use support::{Notes, Peer, server, settle};
 fn join(io: &Server) -> (Peer, Socket) {
     let mut peer = Peer::open(io);
     let id = peer.enter("/");
-    let socket = io.socket(&id).unwrap();
+    let socket = io.socket(&id).expect("it has joined");
     (peer, socket)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `conformance engine-io` echoes every message on `/engine.io/`, `conformance socket-io` sends back events on
 //! `/socket.io/`. `conformance playground` is no suite's: it has handlers for what the tests in `tests/interop` try with
-//! the official client. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output
+//! the official client, and `conformance playground-msgpack` has them for clients that speak MessagePack. The port is taken from `PORT` (default 3000; 0 takes a free one); the first line on standard output
 //! says where the server listens. The suites want a ping timeout of 200 ms, which is little for a stock client on a busy
 //! machine; `PING_TIMEOUT` (milliseconds) gives more.
 
@@ -13,6 +13,7 @@ mod socketio;
 use std::error::Error;
 use std::time::Duration;
 
+use socketio_server::{Limits, Parser};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -31,7 +32,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         Some("engine-io") => engine::serve(listener, ping_timeout).await,
         Some("socket-io") => socketio::serve(listener, ping_timeout).await,
-        Some("playground") => playground::serve(listener).await,
-        _ => Err("usage: conformance engine-io|socket-io|playground".into()),
+        Some("playground") => playground::serve(listener, Parser::default()).await,
+        Some("playground-msgpack") => playground::serve(listener, Parser::Msgpack(Limits::default())).await,
+        _ => Err("usage: conformance engine-io|socket-io|playground|playground-msgpack".into()),
     }
 }

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socketio_server::{
-    Args, Auth, Binary, ConfigError, ConnectError, Data, DisconnectReason, Emit, Handshake, Namespace, Reply,
-    Server, Socket, State, Value,
+    Args, Auth, Binary, ConfigError, ConnectError, Data, DisconnectReason, Emit, Handshake, Namespace,
+    Parser, Reply, Server, Socket, State, Value,
 };
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 /// Serves; the event `restart` ends the server, and another takes its place on the same port.
-pub(crate) async fn serve(mut listener: TcpListener) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn serve(mut listener: TcpListener, parser: Parser) -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     loop {
-        let io = build()?;
+        let io = build(parser.clone())?;
         let restart = Arc::new(Notify::new());
         let requested = Arc::clone(&restart);
         io.on("restart", move || {
@@ -31,11 +31,12 @@ pub(crate) async fn serve(mut listener: TcpListener) -> Result<(), Box<dyn Error
     }
 }
 
-fn build() -> Result<Server, ConfigError> {
+fn build(parser: Parser) -> Result<Server, ConfigError> {
     let io = Server::builder()
         .ping_interval(Duration::from_secs(2))
         .ping_timeout(Duration::from_secs(2))
         .max_http_buffer_size(2_000_000)
+        .parser(parser)
         .state(Reasons::default())
         .build()?;
     messages(&io);

@@ -24,6 +24,11 @@ fn standalone_greets_and_answers() {
     check("standalone");
 }
 
+#[test]
+fn cbor_parser_speaks_cbor() {
+    check("cbor-parser");
+}
+
 /// What `standalone` logs of a client that connects, joins twice and is closed for it.
 async fn logged(debug: &str, rust_log: &str) -> String {
     let mut command = Command::new(process::binary("standalone"));

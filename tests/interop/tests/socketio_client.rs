@@ -43,6 +43,34 @@ scripts! {
 }
 
 #[test]
+fn messagepack_on_polling() {
+    check_messagepack("polling");
+}
+
+#[test]
+fn messagepack_on_websocket() {
+    check_messagepack("websocket");
+}
+
+#[test]
+fn messagepack_after_an_upgrade() {
+    check_messagepack("upgrade");
+}
+
+fn check_messagepack(transport: &str) {
+    for server in [reference("playground-msgpack"), conformance("playground-msgpack")] {
+        run_script("socketio-msgpack.mjs", &[&server.url(), transport]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "an event without arguments")]
+fn a_client_that_speaks_messagepack_to_json_is_noticed() {
+    let server = conformance("playground");
+    run_script("socketio-msgpack.mjs", &[&server.url(), "websocket"]);
+}
+
+#[test]
 #[should_panic(expected = "300 events with and without binary in order")]
 fn the_scripts_notice_a_lost_event() {
     let server = reference("playground-lossy");

@@ -26,8 +26,10 @@ pub(super) struct Package {
     pub(super) rust_version: Option<Version>,
     /// Name and version requirement of each normal dependency.
     pub(super) requirements: Vec<(String, String)>,
-    /// Ids of the normal dependencies, as resolved.
+    /// Ids of the normal dependencies, as resolved, optional ones too.
     pub(super) normal: Vec<String>,
+    /// How many of them only come with a feature.
+    pub(super) n_optional: usize,
 }
 
 impl Workspace {
@@ -81,7 +83,7 @@ impl Workspace {
 
 impl Package {
     fn read(json: &Value, is_member: bool) -> Self {
-        let dependencies = list(&json["dependencies"]).filter(|dependency| dependency["kind"].is_null());
+        let dependencies = || list(&json["dependencies"]).filter(|dependency| dependency["kind"].is_null());
         Self {
             name: text(&json["name"]),
             folder: PathBuf::from(text(&json["manifest_path"]))
@@ -93,8 +95,9 @@ impl Package {
             is_published: is_member && !json["publish"].as_array().is_some_and(Vec::is_empty),
             has_docs_rs: json["metadata"]["docs"]["rs"].is_object(),
             rust_version: json["rust_version"].as_str().and_then(Version::parse),
-            requirements: dependencies.map(|d| (text(&d["name"]), text(&d["req"]))).collect(),
+            requirements: dependencies().map(|d| (text(&d["name"]), text(&d["req"]))).collect(),
             normal: Vec::new(),
+            n_optional: dependencies().filter(|dependency| dependency["optional"] == true).count(),
         }
     }
 }
@@ -143,8 +146,8 @@ pub(super) mod tests {
                     "id": "ours", "name": "ours", "manifest_path": "/w/ours/Cargo.toml", "publish": null, "rust_version": "1.88",
                     "metadata": { "docs": { "rs": {} } },
                     "dependencies": [
-                        { "name": "a", "req": "^1.2", "kind": null },
-                        { "name": "b", "req": "^1", "kind": "dev" },
+                        { "name": "a", "req": "^1.2", "kind": null, "optional": true },
+                        { "name": "b", "req": "^1", "kind": "dev", "optional": false },
                     ],
                 },
                 { "id": "a", "name": "a", "manifest_path": "/r/a/Cargo.toml", "publish": null },
@@ -161,6 +164,7 @@ pub(super) mod tests {
         assert_eq!(ours.folder, PathBuf::from("/w/ours"));
         assert_eq!(ours.requirements, [("a".to_owned(), "^1.2".to_owned())]);
         assert_eq!(workspace.tree(ours).map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(ours.n_optional, 1);
         assert!(Workspace::read("{}").is_err());
     }
 

@@ -6,11 +6,16 @@ use serde_json::Error;
 
 use crate::CustomValue;
 use crate::json::{BindDeserializer, trim_element};
+#[cfg(feature = "msgpack")]
+use crate::msgpack::MsgpackDeserializer;
 
 /// Where one argument is read from.
 pub(super) enum Element<'de> {
     /// JSON whose placeholders, if there are attachments, stand for them. What follows the value is not looked at.
     Json(&'de str, &'de [Bytes]),
+    /// What stands at this place of a frame.
+    #[cfg(feature = "msgpack")]
+    Msgpack(&'de Bytes, usize),
     Custom(&'de dyn CustomValue),
     /// The argument of this index was not sent: `undefined` in JavaScript.
     Missing(usize),
@@ -35,6 +40,10 @@ macro_rules! forward {
             match self {
                 Self::Json(text, attachments) => {
                     BindDeserializer::new(text, attachments).$method($($arg,)* visitor)
+                }
+                #[cfg(feature = "msgpack")]
+                Self::Msgpack(frame, at) => {
+                    MsgpackDeserializer::new(frame, at).$method($($arg,)* visitor)
                 }
                 Self::Custom(value) => {
                     let mut visitor = Some(visitor);

@@ -41,6 +41,15 @@ enum List {
         skip: usize,
         attachments: Attachments,
     },
+    #[cfg(feature = "msgpack")]
+    Msgpack {
+        /// The whole packet.
+        frame: Bytes,
+        /// As above.
+        starts: Starts,
+        /// As above.
+        skip: usize,
+    },
     Custom(Arc<[Arc<dyn CustomValue>]>),
 }
 
@@ -62,6 +71,11 @@ impl Args {
         Self(List::Json { text, starts, skip, attachments: SmallVec::new() })
     }
 
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn msgpack(frame: Bytes, starts: Starts, skip: usize) -> Self {
+        Self(List::Msgpack { frame, starts, skip })
+    }
+
     pub(crate) fn attach(&mut self, list: Attachments) {
         if let List::Json { attachments, .. } = &mut self.0 {
             *attachments = list;
@@ -73,6 +87,8 @@ impl Args {
     pub fn len(&self) -> usize {
         match &self.0 {
             List::Json { starts, skip, .. } => starts.len().saturating_sub(1 + skip),
+            #[cfg(feature = "msgpack")]
+            List::Msgpack { starts, skip, .. } => starts.len().saturating_sub(1 + skip),
             List::Custom(list) => list.len(),
         }
     }
@@ -116,21 +132,25 @@ impl Args {
         (0..self.len()).map(|idx| T::deserialize(self.element(idx)).map_err(ArgsError::new)).collect()
     }
 
-    /// The JSON text of each argument; with a custom parser there is none.
+    /// The JSON text of each argument; with another parser than the default one there is none.
     ///
     /// Binary values stand in it as placeholders, whose `num` is an index into [`attachments`](Self::attachments).
     pub fn json_texts(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).filter_map(|idx| match self.element(idx) {
             Element::Json(text, _) => Some(trim_element(text)),
+            #[cfg(feature = "msgpack")]
+            Element::Msgpack(..) => None,
             Element::Custom(_) | Element::Missing(_) => None,
         })
     }
 
-    /// The attachments that came with the packet.
+    /// The attachments that came with the packet; only the default parser has any.
     #[must_use]
     pub fn attachments(&self) -> &[Bytes] {
         match &self.0 {
             List::Json { attachments, .. } => attachments,
+            #[cfg(feature = "msgpack")]
+            List::Msgpack { .. } => &[],
             List::Custom(_) => &[],
         }
     }
@@ -143,6 +163,13 @@ impl Args {
                 };
                 let text = text.get(start as usize..end as usize).unwrap_or_default();
                 Element::Json(text, attachments)
+            }
+            #[cfg(feature = "msgpack")]
+            List::Msgpack { frame, starts, skip } => {
+                match (starts.get(skip + idx), starts.get(skip + idx + 1)) {
+                    (Some(&start), Some(_)) => Element::Msgpack(frame, start as usize),
+                    _ => Element::Missing(idx),
+                }
             }
             List::Custom(list) => {
                 list.get(idx).map_or(Element::Missing(idx), |value| Element::Custom(&**value))
@@ -182,6 +209,8 @@ pub struct Payload(Single);
 #[derive(Clone)]
 enum Single {
     Json(Text),
+    #[cfg(feature = "msgpack")]
+    Msgpack(Bytes),
     Custom(Arc<dyn CustomValue>),
 }
 
@@ -196,6 +225,11 @@ impl Payload {
         Self(Single::Json(text))
     }
 
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn msgpack(bytes: Bytes) -> Self {
+        Self(Single::Msgpack(bytes))
+    }
+
     /// Reads the value as `T`, which may borrow from the packet.
     ///
     /// # Errors
@@ -204,16 +238,20 @@ impl Payload {
     pub fn get<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ArgsError> {
         T::deserialize(match &self.0 {
             Single::Json(text) => Element::Json(text, &[]),
+            #[cfg(feature = "msgpack")]
+            Single::Msgpack(bytes) => Element::Msgpack(bytes, 0),
             Single::Custom(value) => Element::Custom(&**value),
         })
         .map_err(ArgsError::new)
     }
 
-    /// The JSON text; with a custom parser there is none.
+    /// The JSON text; with another parser than the default one there is none.
     #[must_use]
     pub fn json_text(&self) -> Option<&Text> {
         match &self.0 {
             Single::Json(text) => Some(text),
+            #[cfg(feature = "msgpack")]
+            Single::Msgpack(_) => None,
             Single::Custom(_) => None,
         }
     }

@@ -367,7 +367,7 @@ impl BindDeserializer<'_> {
 }
 
 /// The key of a member.
-enum Key<'de> {
+pub(crate) enum Key<'de> {
     /// What it says.
     Plain(&'de str),
     /// With its quotes and escapes.

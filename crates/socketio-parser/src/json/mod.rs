@@ -6,6 +6,8 @@ mod placeholder;
 mod scan;
 
 pub(crate) use bind::BindDeserializer;
+#[cfg(feature = "msgpack")]
+pub(crate) use bind::Key;
 pub(crate) use placeholder::count as count_placeholders;
 pub(crate) use scan::{Fault, Scanner, Starts, plain_len};
 

@@ -11,6 +11,7 @@ use socketio_adapter::Room;
 use socketio_parser::{Args, ArgsError};
 
 use crate::event::{Ack, ConnectContext, DisconnectContext, EventContext};
+use crate::interchange::binary_values;
 use crate::{DisconnectReason, Handshake, Namespace, Server, Socket};
 
 /// A type that handlers can take as an argument; `C` says in which handlers.
@@ -221,7 +222,10 @@ impl Extract<EventContext> for Args {
 
 impl Extract<EventContext> for Attachments {
     fn extract(context: &mut EventContext) -> Result<Self, ExtractError> {
-        Ok(Self(context.args.attachments().to_vec()))
+        match binary_values(&context.args) {
+            Ok(values) => Ok(Self(values)),
+            Err(source) => Err(ExtractError::Args { expected: type_name::<Self>(), source }),
+        }
     }
 }
 

@@ -3,13 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use engine_io_parser::{SharedFrame, TextFrameBuf};
-use smallvec::SmallVec;
 use socketio_adapter::{
     AckError, AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room,
     SocketSnapshot,
 };
 
+use crate::interchange::frames_of_args;
 use crate::namespace::NamespaceInner;
 use crate::socket::SocketInner;
 
@@ -37,7 +36,8 @@ impl LocalNode for Node {
 
     fn deliver(&self, packet: &Outgoing, options: &BroadcastOptions) -> usize {
         let Some(namespace) = self.namespace.upgrade() else { return 0 };
-        match packet.frames(|args| frames_of_args(&self.name, None, args)) {
+        let parser = &namespace.shared().parser;
+        match packet.frames(|args| frames_of_args(parser, &self.name, None, args)) {
             Ok(frames) => namespace.deliver(frames, options),
             Err(error) => {
                 tracing::error!(target: "socket.io:namespace", namespace = &*self.name, %error, "event of another node dropped");
@@ -49,7 +49,8 @@ impl LocalNode for Node {
     fn deliver_with_ack(&self, packet: &Outgoing, options: &BroadcastOptions, acks: &AckSink) -> usize {
         let Some(namespace) = self.namespace.upgrade() else { return 0 };
         let id = namespace.next_ack_id();
-        let Ok(frames) = frames_of_args(&self.name, Some(id), &packet.to_args()) else { return 0 };
+        let parser = &namespace.shared().parser;
+        let Ok(frames) = frames_of_args(parser, &self.name, Some(id), &packet.to_args()) else { return 0 };
         let mut asked = Vec::new();
         for socket in self.select(options) {
             if socket.ask(id, &frames, acks) {
@@ -116,56 +117,5 @@ async fn give_up(asked: Vec<Weak<SocketInner>>, id: u64, timeout: Duration) {
     tokio::time::sleep(timeout).await;
     for socket in asked.iter().filter_map(Weak::upgrade) {
         socket.forget_broadcast_ack(id, AckError::Timeout);
-    }
-}
-
-/// The frames of an event that is known by its arguments: `2`, or `5` and the number of attachments, and so on.
-fn frames_of_args(
-    namespace: &str,
-    id: Option<u64>,
-    args: &JsonArgs,
-) -> Result<SmallVec<[SharedFrame; 1]>, engine_io_parser::Utf8Error> {
-    let mut buf = TextFrameBuf::with_capacity(args.json.len() + namespace.len() + 24);
-    if args.attachments.is_empty() {
-        buf.push_str("2");
-    } else {
-        buf.push_str("5");
-        buf.push_str(&args.attachments.len().to_string());
-        buf.push_str("-");
-    }
-    if namespace != "/" {
-        buf.push_str(namespace);
-        buf.push_str(",");
-    }
-    if let Some(id) = id {
-        buf.push_str(&id.to_string());
-    }
-    buf.push_str(&args.json);
-    let mut frames = SmallVec::with_capacity(1 + args.attachments.len());
-    frames.push(buf.take_frame()?);
-    frames.extend(args.attachments.iter().cloned().map(SharedFrame::binary));
-    Ok(frames)
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    #[test]
-    fn an_event_of_another_node_is_framed_as_our_own_would_be() {
-        let plain = JsonArgs::new(r#"["a",1]"#, vec![]);
-        let binary = JsonArgs::new(r#"["a",{"_placeholder":true,"num":0}]"#, vec![Bytes::from_static(b"x")]);
-        let packets = |namespace, id, args| -> Vec<Vec<u8>> {
-            let frames = frames_of_args(namespace, id, args).unwrap();
-            frames.iter().map(|frame| frame.packet().to_vec()).collect()
-        };
-        assert_eq!(packets("/", None, &plain), [br#"42["a",1]"#.to_vec()]);
-        assert_eq!(packets("/chat", Some(7), &plain), [br#"42/chat,7["a",1]"#.to_vec()]);
-        assert_eq!(
-            packets("/chat", None, &binary),
-            [br#"451-/chat,["a",{"_placeholder":true,"num":0}]"#.to_vec(), b"beA==".to_vec()]
-        );
     }
 }

@@ -6,6 +6,8 @@ use socketio_adapter::PendingAck;
 use socketio_parser::Args;
 use tokio::sync::oneshot;
 
+use crate::interchange::ack_to_json;
+
 /// Who waits for which answer. Each leaves the table exactly once: with an answer, by giving up, or when the socket
 /// leaves.
 #[derive(Debug, Default)]
@@ -89,7 +91,11 @@ impl Answered {
         match self.0 {
             // Whoever waited may have gone.
             Waiting::Future(sender) => drop(sender.send(args)),
-            Waiting::Broadcast(ack) => ack.resolve(Ok(to_adapter(&args))),
+            Waiting::Broadcast(ack) => ack.resolve(ack_to_json(&args).map_err(|error| {
+                tracing::debug!(target: "socket.io:socket", %error, "an answer has no form in JSON");
+                // To whoever waits it is as if there were none.
+                adapter::AckError::Timeout
+            })),
         }
     }
 
@@ -99,19 +105,6 @@ impl Answered {
             ack.resolve(Err(error));
         }
     }
-}
-
-/// The arguments in the form in which nodes pass them on.
-fn to_adapter(args: &Args) -> adapter::JsonArgs {
-    let mut json = String::from("[");
-    for (idx, text) in args.json_texts().enumerate() {
-        if idx > 0 {
-            json.push(',');
-        }
-        json.push_str(text);
-    }
-    json.push(']');
-    adapter::JsonArgs::new(json, args.attachments().to_vec())
 }
 
 #[cfg(test)]
