@@ -1,4 +1,5 @@
-// usage: PORT=0 reference-server.mjs engine-io|engine-io-lossy|socket-io|playground|playground-lossy|playground-msgpack
+// usage: PORT=0 reference-server.mjs MODE, which is engine-io, socket-io, playground or playground-msgpack; each but
+// socket-io is there with `-lossy` behind its name, too
 //
 // The official servers with the contracts of `examples/conformance`: they show that a script judges rightly before the
 // script judges this project. The `lossy` ones forget every 50th message, which no script may overlook.
@@ -17,6 +18,7 @@ const MODES = {
   playground: (http) => playground(http, Infinity),
   "playground-lossy": (http) => playground(http, 50),
   "playground-msgpack": (http) => playground(http, Infinity, { parser: msgpackParser }),
+  "playground-msgpack-lossy": (http) => playground(http, 50, { parser: msgpackParser }),
 };
 
 const [mode] = process.argv.slice(2);

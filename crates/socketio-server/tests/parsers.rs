@@ -13,7 +13,7 @@ use socketio_server::engine::Message;
 use socketio_server::parser::{
     CustomDecoder, CustomPacket, CustomParser, EncodedPacket, Packet, PacketType, Text,
 };
-use socketio_server::{Args, ConfigError, Data, Limits, Parser, Reply, Server, Socket};
+use socketio_server::{Args, ConfigError, Limits, Parser, Server, Socket};
 use support::{Peer, build};
 
 /// Texts such as `2 /chat ["event"]`.
@@ -97,7 +97,7 @@ async fn limits_hold_in_whatever_order_they_are_set() {
 #[cfg(feature = "msgpack")]
 mod msgpack {
     use socketio_server::handler::Attachments;
-    use socketio_server::{Binary, Builder};
+    use socketio_server::{Binary, Builder, Data, Reply};
 
     use super::*;
 

@@ -64,9 +64,9 @@ fn check_messagepack(transport: &str) {
 }
 
 #[test]
-#[should_panic(expected = "an event without arguments")]
-fn a_client_that_speaks_messagepack_to_json_is_noticed() {
-    let server = conformance("playground");
+#[should_panic(expected = "300 events in order")]
+fn the_script_for_messagepack_notices_a_lost_event() {
+    let server = reference("playground-msgpack-lossy");
     run_script("socketio-msgpack.mjs", &[&server.url(), "websocket"]);
 }
 
