@@ -51,9 +51,12 @@ impl Engine {
         F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
     {
+        let Some(listening) = self.lifecycle().listen() else { return Ok(()) };
+        // Dropped before it is not counted any more.
+        let listener = listener;
         let other = Arc::new(other);
         let mut backoff = SHORTEST_BACKOFF;
-        let mut closing = std::pin::pin!(self.closing());
+        let mut closing = std::pin::pin!(listening.closing());
         loop {
             let accepted = tokio::select! {
                 // Accepting loses no connection if it is dropped.
@@ -129,7 +132,7 @@ impl Engine {
             // Both may be dropped: the connection goes on below. It comes first, as it is what happens.
             biased;
             ended = connection.as_mut() => ended,
-            () = self.drained() => {
+            () = self.lifecycle().drained() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

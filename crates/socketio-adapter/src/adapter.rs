@@ -53,7 +53,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// The namespace on this node, as it was given to [`AdapterFactory::create`].
     fn node(&self) -> &dyn LocalNode;
 
-    /// Connects, and returns when messages of other nodes arrive. It is called once, before the first client.
+    /// Connects, and returns when messages of other nodes arrive. It is called once, before the first client, and again
+    /// if the server is opened anew after it was closed.
     ///
     /// # Errors
     ///
@@ -66,7 +67,8 @@ pub trait Adapter: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Leaves the cluster, after publishing what is queued, and ends all tasks. Later calls act on this node only.
+    /// Leaves the cluster, after publishing what is queued, and ends all tasks. Later calls act on this node only,
+    /// unless [`init`](Self::init) is called again.
     ///
     /// # Errors
     ///

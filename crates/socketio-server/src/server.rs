@@ -141,6 +141,8 @@ impl Server {
     /// Handlers that are still running at the deadline are aborted, and the last second of it is kept for the connections:
     /// what was sent before still goes out. A handler that awaits this waits for itself.
     ///
+    /// Afterwards the server may [`listen`](Self::listen) again, with all its namespaces and handlers.
+    ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropped, it leaves the shutdown where it is. It can be called again.
@@ -152,11 +154,7 @@ impl Server {
         // Handlers that do not end must not use up the time in which connections are flushed and sockets leave.
         let handlers_end = start.checked_add(deadline - FLUSH.min(deadline / 4));
         wait_until(handlers_end, shared.tasks.idle()).await;
-        let namespaces = self.0.registry().all();
-        for socket in namespaces.iter().flat_map(Namespace::sockets) {
-            socket.inner().left(DisconnectReason::ServerShuttingDown);
-            socket.conn().close(DisconnectReason::ServerShuttingDown);
-        }
+        self.disconnect_all();
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         self.engine().shutdown(left).await;
         wait_until(end, shared.tasks.idle()).await;
@@ -165,7 +163,52 @@ impl Server {
             tracing::warn!(target: "socket.io:server", n_aborted, "handlers aborted at the deadline of the shutdown");
         }
         shared.tasks.abort();
-        for namespace in namespaces {
+        self.leave_cluster().await;
+    }
+
+    /// Closes all connections and listeners at once, as Node's `close` does; [`shutdown`](Self::shutdown) is gentler.
+    ///
+    /// The sockets disconnect with the reason `server shutting down` (without a DISCONNECT packet: stock clients come
+    /// back), and what was sent before has one second to go out. Handlers that are running are not waited for, and run on.
+    /// When it returns, the listeners' ports are free, and the server may [`listen`](Self::listen) again, with all its
+    /// namespaces and handlers.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`shutdown`](Self::shutdown).
+    pub async fn close(&self) {
+        self.0.shared.is_closing.store(true, Ordering::Release);
+        self.disconnect_all();
+        self.engine().shutdown(FLUSH).await;
+        self.leave_cluster().await;
+    }
+
+    /// Closes all connections that are open now, as [`close`](Self::close) does, and goes on serving.
+    pub fn close_sessions(&self) {
+        self.disconnect_all();
+        self.engine().close_sessions();
+    }
+
+    /// Lets clients join again after [`close`](Self::close) or [`shutdown`](Self::shutdown) has ended;
+    /// [`listen`](Self::listen) does so by itself. It is for a server that is a layer in another one, which serves on.
+    pub fn reopen(&self) {
+        self.engine().reopen();
+        if self.0.shared.is_closing.swap(false, Ordering::AcqRel) {
+            for namespace in self.0.registry().all() {
+                namespace.inner().restart();
+            }
+        }
+    }
+
+    fn disconnect_all(&self) {
+        for socket in self.0.registry().all().iter().flat_map(Namespace::sockets) {
+            socket.inner().left(DisconnectReason::ServerShuttingDown);
+            socket.conn().close(DisconnectReason::ServerShuttingDown);
+        }
+    }
+
+    async fn leave_cluster(&self) {
+        for namespace in self.0.registry().all() {
             namespace.inner().close_adapter().await;
         }
     }

@@ -18,8 +18,8 @@ use crate::Server;
 use crate::client_files::Asked;
 
 impl Server {
-    /// Listens on `address` and serves until [`shutdown`](Self::shutdown) is called; other paths than the server's are
-    /// answered `404 Not Found`.
+    /// Listens on `address` and serves until [`close`](Self::close) or [`shutdown`](Self::shutdown) is called; other paths
+    /// than the server's are answered `404 Not Found`.
     ///
     /// # Errors
     ///
@@ -42,6 +42,7 @@ impl Server {
     ///
     /// As [`listen`](Self::listen).
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.reopen();
         let (engine, client) = (self.engine().clone(), self.client().cloned());
         let other = move |request: &Request<_>| -> Option<BoxFuture<Response<Body>>> {
             if let Some(asked) = client.as_ref().and_then(|client| client.asked(&engine, request)) {

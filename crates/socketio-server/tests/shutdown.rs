@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socketio_server::{DisconnectReason, Reply, Server, Socket};
 use support::{Notes, Peer, server, settle};
+use test_support::wait;
+use test_support::ws::WebSocket;
+use tokio::net::TcpListener;
 
 fn note_reasons(io: &Server, notes: &Notes) {
     let notes = notes.clone();
@@ -122,4 +126,99 @@ async fn disconnect_handlers_have_until_the_deadline_too() {
     let _peer = Peer::join(&io);
     io.shutdown(Duration::from_secs(10)).await;
     assert_eq!(notes.take(), ["saved"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_does_not_wait_for_handlers_and_leaves_them_running() {
+    let (io, notes) = (server(), Notes::default());
+    note_reasons(&io, &notes);
+    let noted = notes.clone();
+    io.on("slow", move || {
+        let noted = noted.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            noted.add("the handler ended");
+        }
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["slow"]"#);
+    let start = tokio::time::Instant::now();
+    io.close().await;
+    assert!(start.elapsed() < Duration::from_secs(1));
+    settle().await;
+    assert_eq!(notes.take(), ["server shutting down"]);
+    assert_eq!(peer.take(), Vec::<String>::new(), "no DISCONNECT: stock clients come back");
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ServerShuttingDown));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(notes.take(), ["the handler ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_server_lets_nobody_in_until_it_is_reopened() {
+    let (io, notes) = (server(), Notes::default());
+    let noted = notes.clone();
+    io.on_connect(move || {
+        noted.add("connect");
+        async {}
+    });
+    io.close().await;
+    let mut early = Peer::open(&io);
+    early.send("0");
+    assert_eq!(early.take(), Vec::<String>::new());
+    io.reopen();
+    let mut peer = Peer::join(&io);
+    io.on("x", async || Reply(1));
+    peer.send(r#"21["x"]"#);
+    assert_eq!(peer.take(), ["31[1]"]);
+    io.shutdown(Duration::from_secs(1)).await;
+    io.reopen();
+    Peer::join(&io);
+    assert_eq!(notes.take(), ["connect", "connect"]);
+}
+
+#[tokio::test]
+async fn the_port_is_free_after_close_and_the_same_server_serves_it_again() {
+    let io = server();
+    io.on("who", async |socket: Socket| Reply(socket.namespace().name().to_owned()));
+    let mut address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    for _ in 0..3 {
+        let listener = TcpListener::bind(address).await.unwrap();
+        address = listener.local_addr().unwrap();
+        let serving = tokio::spawn({
+            let io = io.clone();
+            async move { io.serve(listener).await }
+        });
+        let mut client = WebSocket::connect(address, "/socket.io/?EIO=4&transport=websocket").await;
+        let _ = client.text().await;
+        client.send_text("40").await;
+        let _ = client.text().await;
+        client.send_text(r#"421["who"]"#).await;
+        assert_eq!(client.text().await, r#"431["/"]"#);
+        io.close().await;
+        serving.await.unwrap().unwrap();
+        assert_eq!(io.n_sockets(), 0);
+    }
+    TcpListener::bind(address).await.unwrap();
+}
+
+#[tokio::test]
+async fn close_sessions_leaves_the_listener_alone() {
+    let (io, notes) = (server(), Notes::default());
+    note_reasons(&io, &notes);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn({
+        let io = io.clone();
+        async move { io.serve(listener).await }
+    });
+    for _ in 0..2 {
+        let mut client = WebSocket::connect(address, "/socket.io/?EIO=4&transport=websocket").await;
+        let _ = client.text().await;
+        client.send_text("40").await;
+        let _ = client.text().await;
+        io.close_sessions();
+        client.closed().await;
+        wait::until("the disconnect handler has run", || notes.take() == ["server shutting down"]).await;
+    }
+    assert!(!serving.is_finished());
 }

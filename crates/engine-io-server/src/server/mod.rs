@@ -1,6 +1,7 @@
 //! The engine: from requests to sessions.
 
 pub(crate) mod deadlines;
+mod lifecycle;
 pub(crate) mod registry;
 pub(crate) mod request;
 
@@ -16,9 +17,10 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::deadlines::{Deadlines, now};
+use self::lifecycle::Lifecycle;
 use self::registry::Registry;
 use self::request::{EngineRequest, check_host, check_origin, is_below};
 use crate::body::recycle;
@@ -41,9 +43,7 @@ struct Inner {
     config: Config,
     handler: Box<dyn Handler>,
     shared: Arc<Shared>,
-    closing: watch::Sender<bool>,
-    /// All sessions are gone, or had their time: connections may go too.
-    drained: watch::Sender<bool>,
+    lifecycle: Lifecycle,
 }
 
 /// What sessions need of their engine.
@@ -102,8 +102,7 @@ impl Engine {
             config,
             handler: Box::new(handler),
             shared: Arc::new(shared),
-            closing: watch::Sender::new(false),
-            drained: watch::Sender::new(false),
+            lifecycle: Lifecycle::new(),
         })))
     }
 
@@ -219,41 +218,50 @@ impl Engine {
         })
     }
 
-    /// Closes all sessions (`server shutting down`) and opens no new one; returns when all are closed.
+    /// Closes all sessions (`server shutting down`) and all listeners, and opens no new session; returns when all are
+    /// closed, and the listeners' ports free.
     ///
-    /// What was sent before still goes out. Sessions that are not through by `deadline` are cut off.
+    /// What was sent before still goes out. Sessions that are not through by `deadline` are cut off. Afterwards the engine
+    /// may [`listen`](Self::listen) again, or be [reopened](Self::reopen).
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the sessions are closing all the same; it may be called again.
     pub async fn shutdown(&self, deadline: Duration) {
-        self.0.closing.send_replace(true);
-        for session in self.0.shared.registry.all() {
-            session.close(CloseReason::ServerShuttingDown);
-        }
+        let start = Instant::now();
+        self.0.lifecycle.close();
+        self.close_sessions();
         if tokio::time::timeout(deadline, self.0.shared.registry.emptied()).await.is_err() {
             for session in self.0.shared.registry.all() {
                 session.abort(CloseReason::ServerShuttingDown);
             }
         }
+        // Nobody may be polling the future of a listener.
+        let left = deadline.saturating_sub(start.elapsed());
+        let _ = tokio::time::timeout(left, self.0.lifecycle.unbound()).await;
         self.0.shared.deadlines.clear();
-        self.0.drained.send_replace(true);
+        self.0.lifecycle.closed();
     }
 
-    /// Waits for [`shutdown`](Self::shutdown) to be called.
-    pub(crate) async fn closing(&self) {
-        // The sender lives in the engine, so waiting cannot fail.
-        let _ = self.0.closing.subscribe().wait_for(|is_closing| *is_closing).await;
+    /// Lets sessions open again after a [`shutdown`](Self::shutdown) has ended; [`listen`](Self::listen) does so by
+    /// itself. While a shutdown is under way it does nothing.
+    pub fn reopen(&self) {
+        self.0.lifecycle.reopen();
     }
 
-    /// Waits until a [`shutdown`](Self::shutdown) is through with all sessions: until then a polling client needs its
-    /// connection to fetch the close packet.
-    pub(crate) async fn drained(&self) {
-        let _ = self.0.drained.subscribe().wait_for(|is_drained| *is_drained).await;
+    /// Closes all sessions that are open now (`server shutting down`), and goes on serving.
+    pub fn close_sessions(&self) {
+        for session in self.0.shared.registry.all() {
+            session.close(CloseReason::ServerShuttingDown);
+        }
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
     }
 
     fn is_closing(&self) -> bool {
-        *self.0.closing.borrow()
+        self.0.lifecycle.is_closing()
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -105,6 +105,13 @@ impl NamespaceInner {
         self.spawn(async move { namespace.close_adapter().await });
     }
 
+    /// Lets the adapter connect again that was closed with the server.
+    pub(crate) fn restart(self: &Arc<Self>) {
+        self.is_initialized.send_replace(false);
+        self.is_init_started.store(false, Ordering::Release);
+        self.start();
+    }
+
     pub(crate) async fn close_adapter(&self) {
         let Some(adapter) = self.adapter.get() else { return };
         if let Err(error) = adapter.close().await {
