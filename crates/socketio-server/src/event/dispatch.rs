@@ -224,22 +224,29 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
-        [Some(&self.shared.1), self.own.as_ref()].into_iter().flatten()
+    /// The namespace's, then the socket's own.
+    fn tables(&self) -> impl Iterator<Item = &Table> {
+        std::iter::once(&*self.shared.1).chain(self.own.as_deref())
     }
 
-    /// The handlers of all events; first those of the namespace.
-    fn any(&self) -> Found<'_> {
-        self.tables().flat_map(|table| &table.any).collect()
+    /// Adds the handlers of all events.
+    fn find_any<'a>(&'a self, found: &mut Found<'a>) {
+        for table in self.tables() {
+            found.extend(&table.any);
+        }
     }
 
-    /// Adds the handlers of an event; first those of the namespace.
+    /// Adds the handlers of an event.
     fn find<'a>(&'a self, name: &str, found: &mut Found<'a>) {
         for table in self.tables() {
             if let Some(list) = table.events.get(name) {
                 found.extend(list);
             }
         }
+    }
+
+    fn has_any(&self) -> bool {
+        self.tables().any(|table| !table.any.is_empty())
     }
 
     fn has_middleware(&self) -> bool {
@@ -254,7 +261,10 @@ fn start(socket: &Arc<SocketInner>, handlers: &Handlers, event: Event) {
     if socket.shared().is_closing.load(Ordering::Acquire) {
         return;
     }
-    let mut found = handlers.any();
+    let mut found = Found::new();
+    if handlers.has_any() {
+        handlers.find_any(&mut found);
+    }
     handlers.find(&event.name, &mut found);
     let handle = Socket::from_inner(socket);
     let acks = Ack::for_handlers(&handle, event.id, found.len());
@@ -282,7 +292,9 @@ impl Starting {
         // How many handlers may answer is not known yet.
         let handle = Socket::from_inner(socket);
         let mut acks = Ack::for_handlers(&handle, event.id, usize::MAX);
-        call_each(socket, handle.clone(), &handlers.any(), event.clone(), &mut acks);
+        let mut any = Found::new();
+        handlers.find_any(&mut any);
+        call_each(socket, handle.clone(), &any, event.clone(), &mut acks);
         let arrived_as = event.name.clone();
         let mut decision = Box::pin(check(socket, handlers, &mut event));
         let decided = match poll_once(&mut decision).await {
@@ -381,6 +393,8 @@ fn call(socket: &Arc<SocketInner>, handler: &Registered, context: EventContext) 
     let event = context.name.clone();
     let mut future = Caught::new(|| (handler.call)(context));
     match future.poll_in_place() {
+        // The name is of interest only if there is something to report.
+        Poll::Ready(Ok(Ok(()))) => {}
         Poll::Ready(result) => report(socket, &event, result),
         Poll::Pending => {
             let running = Running::new(socket);

@@ -64,10 +64,17 @@ impl OutgoingListeners {
     }
 
     /// Tells the listeners of an event, if the frames are one. Frames are only decoded if anybody listens.
+    ///
+    /// Each delivery passes here, so no more than a look is inline.
+    #[inline]
     pub(crate) fn notify(&self, parser: &Parser, frames: &[SharedFrame]) {
-        if self.0.get().is_none() {
-            return;
+        if self.0.get().is_some() {
+            self.notify_each(parser, frames);
         }
+    }
+
+    #[cold]
+    fn notify_each(&self, parser: &Parser, frames: &[SharedFrame]) {
         let list = self.list();
         if list.is_empty() {
             return;
