@@ -178,6 +178,10 @@ struct State {
     namespaces: Namespaces<Arc<SocketInner>>,
     timer: ConnectTimer,
     timer_key: Option<Key>,
+    /// When the attachments of a packet must be complete.
+    attachments_due: Option<Instant>,
+    /// An entry of the server's timer, which stays until it fires: most attachments come at once, and whoever sends many
+    /// would have it set and removed each time.
     attachments_key: Option<Key>,
 }
 
@@ -195,6 +199,7 @@ impl ClientInner {
             namespaces: Namespaces::new(shared.config.client),
             timer: ConnectTimer::new(shared.config.connect_timeout, now),
             timer_key: None,
+            attachments_due: None,
             attachments_key: None,
         };
         let client = Arc::new(Self {
@@ -421,20 +426,23 @@ impl ClientInner {
 
     fn await_attachments(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if state.attachments_key.is_none()
-            && !state.namespaces.is_closed()
-            && let Some(due) = now().checked_add(self.shared.config.attachments_timeout)
-        {
-            state.attachments_key =
-                Some(self.shared.deadlines.insert(&self.runtime, due, Arc::downgrade(self)));
+        if state.attachments_due.is_some() || state.namespaces.is_closed() {
+            return;
+        }
+        state.attachments_due = now().checked_add(self.shared.config.attachments_timeout);
+        if state.attachments_key.is_none() {
+            self.schedule_attachments(&mut state);
         }
     }
 
     fn attachments_complete(&self) {
-        let key = self.state.lock().attachments_key.take();
-        if let Some(key) = key {
-            self.shared.deadlines.remove(key);
-        }
+        self.state.lock().attachments_due = None;
+    }
+
+    fn schedule_attachments(self: &Arc<Self>, state: &mut State) {
+        state.attachments_key = state
+            .attachments_due
+            .map(|due| self.shared.deadlines.insert(&self.runtime, due, Arc::downgrade(self)));
     }
 
     fn resume_timer(self: &Arc<Self>, state: &mut State) {
@@ -471,6 +479,10 @@ impl Timed for ClientInner {
             self.schedule(&mut state);
         } else if state.attachments_key == Some(key) {
             state.attachments_key = None;
+            if state.attachments_due.is_none_or(|due| due > now) {
+                // Of a packet that came later, if any.
+                return self.schedule_attachments(&mut state);
+            }
             drop(state);
             tracing::debug!(target: "socket.io:client", "attachments did not come in time");
             self.connection.close(DisconnectReason::ForcedClose);

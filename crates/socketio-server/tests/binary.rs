@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use socketio_server::handler::Attachments;
-use socketio_server::{Binary, Data, EmitError, Reply, Socket};
+use socketio_server::{Binary, Data, DisconnectReason, EmitError, Reply, Socket};
 use support::{Notes, Peer, server, settle};
 
 const TWO: &str = r#"["e",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
@@ -132,4 +132,22 @@ async fn a_binary_event_that_completes_after_the_socket_left_is_not_delivered() 
     assert_eq!(peer.notice_close(), None);
     peer.take();
     peer.enter("/");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_packet_has_the_whole_time_for_its_attachments() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    for _ in 0..5 {
+        peer.send(&format!("52-{TWO}"));
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        peer.send_binary(b"zero");
+        peer.send_binary(b"one");
+    }
+    assert_eq!(peer.notice_close(), None);
+    peer.send(&format!("52-{TWO}"));
+    tokio::time::sleep(Duration::from_millis(29_990)).await;
+    assert_eq!(peer.notice_close(), None, "the time of those before does not count");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
 }
