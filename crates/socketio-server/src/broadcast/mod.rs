@@ -1,12 +1,14 @@
 //! Whom an operation addresses.
 
-use std::ops::Deref;
+mod rooms;
+
 use std::sync::Arc;
 
 use serde::Serialize;
-use smallvec::SmallVec;
-use socketio_adapter::{BroadcastOptions, Disconnect, Outgoing, Room};
+use socketio_adapter::{BroadcastOptions, Disconnect, Outgoing};
 use socketio_parser::EventHeader;
+
+pub use rooms::IntoRooms;
 
 use crate::emit::Emit;
 use crate::namespace::{NamespaceInner, take_waking};
@@ -125,58 +127,5 @@ impl Broadcast {
     fn disconnect_how(self, how: Disconnect) -> Emit {
         let receipt = self.namespace.adapter().disconnect_sockets(&self.options, how);
         Emit::to_namespace(&self.namespace, receipt, None)
-    }
-}
-
-/// One room or several: a string, a [`Room`], or an array, slice or vector of them.
-pub trait IntoRooms {
-    /// The rooms.
-    #[doc(hidden)]
-    fn into_rooms(self) -> RoomList;
-}
-
-/// Some rooms, most often one.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct RoomList(SmallVec<[Room; 1]>);
-
-impl Deref for RoomList {
-    type Target = [Room];
-
-    fn deref(&self) -> &[Room] {
-        &self.0
-    }
-}
-
-macro_rules! one_room {
-    ($($type:ty),*) => {
-        $(impl IntoRooms for $type {
-            fn into_rooms(self) -> RoomList {
-                RoomList(SmallVec::from_buf([self.into()]))
-            }
-        })*
-    };
-}
-
-one_room!(&str, String, &String, Room, &Room, socketio_adapter::SocketId, &socketio_adapter::SocketId);
-
-impl<R: Into<Room>, const N: usize> IntoRooms for [R; N] {
-    fn into_rooms(self) -> RoomList {
-        RoomList(self.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<R: Into<Room>> IntoRooms for Vec<R> {
-    fn into_rooms(self) -> RoomList {
-        RoomList(self.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<'a, R> IntoRooms for &'a [R]
-where
-    &'a R: Into<Room>,
-{
-    fn into_rooms(self) -> RoomList {
-        RoomList(self.iter().map(Into::into).collect())
     }
 }
