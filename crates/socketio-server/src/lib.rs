@@ -45,6 +45,13 @@ pub mod handler {
     };
 }
 
+/// What a namespace knows of its rooms and of other servers.
+pub mod adapter {
+    pub use socketio_adapter::{Gap, LinkState, LinkStatus, ServerCount};
+
+    pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};
+}
+
 /// What lies between this crate and an Engine.IO server.
 pub mod engine {
     pub use engine_io_parser::{Message, SharedFrame};

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use engine_io_parser::SharedFrame;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room};
+use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room, SocketId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
@@ -20,6 +20,7 @@ use crate::event::ExtractError;
 use crate::event::run::Caught;
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
+use crate::namespace::room_events::RoomEvents;
 use crate::namespace::table::Table;
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -168,6 +169,18 @@ impl NamespaceInner {
 
     pub(crate) fn open_rooms(&self) -> Vec<Room> {
         self.local.lock().open_rooms()
+    }
+
+    pub(super) fn ids_in(&self, room: &str) -> Vec<SocketId> {
+        self.local.lock().ids_in(room)
+    }
+
+    pub(super) fn rooms_of_id(&self, id: &str) -> Option<Vec<Room>> {
+        self.local.lock().rooms_of_id(id)
+    }
+
+    pub(super) fn room_events(&self) -> RoomEvents {
+        self.local.lock().room_events()
     }
 
     pub(crate) fn n_sockets(&self) -> usize {

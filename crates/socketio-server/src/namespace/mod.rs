@@ -4,7 +4,9 @@ mod connect;
 mod inner;
 mod local;
 mod node;
+mod room_events;
 mod table;
+mod view;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use serde::Serialize;
 pub(crate) use connect::join;
 pub(crate) use inner::{NamespaceInner, take_waking};
 pub(crate) use local::{Receipts, Slot};
+pub use room_events::{RoomEvent, RoomEvents, RoomEventsMissed};
 pub(crate) use table::Table;
+pub use view::AdapterView;
 
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::emit::Emit;
