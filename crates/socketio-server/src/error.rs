@@ -5,7 +5,7 @@ use std::error::Error;
 use serde::Serialize;
 use socketio_adapter::AdapterError;
 use socketio_adapter::rooms::JoinError;
-use socketio_parser::{ArgsError, EncodeError};
+use socketio_parser::{ArgsError, DecodeError, EncodeError};
 
 use crate::event::ExtractError;
 
@@ -65,6 +65,9 @@ pub enum AckError {
     /// The answer does not fit the type that was expected.
     #[error("the answer does not fit the type that was expected")]
     Args(#[from] ArgsError),
+    /// Another node passed something on that is no answer.
+    #[error("another node passed on a malformed answer")]
+    Malformed(#[source] DecodeError),
 }
 
 /// A handler failed. Its client learns nothing of it; the namespace's error hook and the log do.

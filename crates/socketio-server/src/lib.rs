@@ -12,6 +12,7 @@ mod engine_io;
 mod error;
 mod event;
 mod handshake;
+mod json_args;
 mod namespace;
 mod reason;
 mod server;
@@ -28,7 +29,7 @@ pub use engine_io_server::{Forbidden, Origins, PeerAddr, Transport};
 pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, Reply, State};
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, ServerAcks, ServerReplies};
 pub use reason::DisconnectReason;
 pub use server::Server;
 pub use service::{ServerLayer, ServerLayered, ServerService};
@@ -41,13 +42,15 @@ pub use socketio_parser::{Args, Binary, Limits, Value};
 pub mod handler {
     pub use crate::event::{
         Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventName, Extract,
-        ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
+        ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, ServerEventContext, SocketContext,
     };
 }
 
 /// What a namespace knows of its rooms and of other servers.
 pub mod adapter {
-    pub use socketio_adapter::{Gap, LinkState, LinkStatus, ServerCount};
+    pub use socketio_adapter::{
+        AdapterError, AdapterErrorKind, Gap, LinkState, LinkStatus, Missing, NodeId, ServerCount,
+    };
 
     pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};
 }

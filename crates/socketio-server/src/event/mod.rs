@@ -7,6 +7,7 @@ mod extract;
 mod handler;
 mod outcome;
 pub(crate) mod run;
+mod server_side;
 
 pub use ack::Ack;
 pub use context::{ConnectContext, DisconnectContext, EventContext};
@@ -16,3 +17,5 @@ pub(crate) use handler::{
     Call, EventHandler, MiddlewareError, erase_connect, erase_disconnect, erase_event, erase_middleware,
 };
 pub use outcome::{MiddlewareOutcome, Outcome, Reply};
+pub use server_side::ServerEventContext;
+pub(crate) use server_side::erase_server_event;

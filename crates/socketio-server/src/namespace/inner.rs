@@ -21,6 +21,7 @@ use crate::event::run::Caught;
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::room_events::RoomEvents;
+use crate::namespace::server_side::ServerSide;
 use crate::namespace::table::Table;
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -40,6 +41,7 @@ pub(crate) struct NamespaceInner {
     is_init_started: AtomicBool,
     is_initialized: watch::Sender<bool>,
     next_ack_id: AtomicU64,
+    server_side: ServerSide,
 }
 
 impl NamespaceInner {
@@ -55,6 +57,7 @@ impl NamespaceInner {
             is_init_started: AtomicBool::new(false),
             is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
+            server_side: ServerSide::default(),
         });
         // Here, and not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
         // Outside of a runtime it has to wait for the first client.
@@ -113,6 +116,10 @@ impl NamespaceInner {
         if init.poll_in_place().is_pending() {
             self.shared.tasks.spawn(runtime, async move { drop(init.await) });
         }
+    }
+
+    pub(crate) fn server_side(&self) -> &ServerSide {
+        &self.server_side
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {

@@ -5,6 +5,9 @@ mod inner;
 mod local;
 mod node;
 mod room_events;
+mod server_acks;
+mod server_side;
+mod servers;
 mod table;
 mod view;
 
@@ -17,6 +20,7 @@ pub(crate) use connect::join;
 pub(crate) use inner::{NamespaceInner, take_waking};
 pub(crate) use local::{Receipts, Slot};
 pub use room_events::{RoomEvent, RoomEvents, RoomEventsMissed};
+pub use server_acks::{ServerAcks, ServerReplies};
 pub(crate) use table::Table;
 pub use view::AdapterView;
 

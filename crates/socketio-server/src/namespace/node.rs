@@ -10,7 +10,7 @@ use socketio_adapter::{
     SocketSnapshot,
 };
 
-use crate::namespace::NamespaceInner;
+use crate::namespace::{NamespaceInner, server_side};
 use crate::socket::SocketInner;
 
 /// Implements [`LocalNode`]; weak, for an adapter holds its node and the namespace holds its adapter.
@@ -100,14 +100,9 @@ impl LocalNode for Node {
     }
 
     fn server_side_event(&self, event: JsonArgs, reply: Option<ReplySender>) {
-        // Nothing in this server listens for events of other servers: not to answer is what is promised then.
-        tracing::debug!(
-            target: "socket.io:namespace",
-            namespace = &*self.name,
-            len = event.json.len(),
-            wants_reply = reply.is_some(),
-            "event of another server has no listener"
-        );
+        if let Some(namespace) = self.namespace.upgrade() {
+            server_side::handle_event(&namespace, &event, reply);
+        }
     }
 }
 
