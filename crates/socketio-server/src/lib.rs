@@ -21,7 +21,7 @@ mod socket;
 mod sync;
 mod tasks;
 
-pub use broadcast::{Broadcast, IntoRooms};
+pub use broadcast::{AckStream, Acks, Broadcast, ClientAck, CollectAcks, IntoRooms};
 pub use builder::Builder;
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
@@ -33,7 +33,7 @@ pub use namespace::{Namespace, ServerAcks, ServerReplies};
 pub use reason::DisconnectReason;
 pub use server::Server;
 pub use service::{ServerLayer, ServerLayered, ServerService};
-pub use socket::{AckFuture, Socket, SocketData, Volatile};
+pub use socket::{AckFuture, Socket, SocketData, Volatile, WithTimeout};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
 pub use socketio_parser::{Args, Binary, Limits, Value};

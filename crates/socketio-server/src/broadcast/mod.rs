@@ -1,13 +1,17 @@
 //! Whom an operation addresses.
 
+mod acks;
 mod rooms;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use socketio_adapter::{BroadcastOptions, Disconnect, Outgoing};
 use socketio_parser::EventHeader;
 
+pub use acks::{AckStream, Acks, ClientAck, CollectAcks};
 pub use rooms::IntoRooms;
 
 use crate::emit::Emit;
@@ -77,21 +81,45 @@ impl Broadcast {
         self
     }
 
+    /// Waits this long for the answers of clients to [`emit_with_ack`](Self::emit_with_ack).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.flags_mut().timeout = Some(timeout);
+        self
+    }
+
     /// Sends an event to the sockets addressed: to those that are, at the time of the call, in the rooms.
     ///
     /// It is encoded once, and in the outbox of each recipient of this node when the call returns; arguments are as with
     /// [`Socket::emit`]. The value may be dropped, or awaited until all recipients were woken and the other nodes were
     /// sent the event.
     pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
-        let name = self.namespace.name();
-        let packet = match self.namespace.shared().parser.encode_event(&EventHeader::new(name, event), &args)
-        {
-            Ok(packet) => packet,
-            Err(error) => return Emit::failed(&self.namespace, event, EmitError::Encode(error)),
+        let outgoing = match self.encode(event, &args) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Emit::failed(&self.namespace, event, error),
         };
-        let outgoing = Outgoing::from_frames(packet.into_frames());
         let receipt = self.namespace.adapter().broadcast(&outgoing, &self.options);
         Emit::to_namespace(&self.namespace, receipt, take_waking())
+    }
+
+    /// Sends an event to the sockets addressed and waits for the answer of each, which is read as `T` like the arguments
+    /// of an event.
+    ///
+    /// The event is in the outbox of each recipient of this node when the call returns. The value is a stream of the
+    /// answers as they come, or, awaited, all of them; see [`AckStream`]. A client that has not answered after
+    /// [`timeout`](Self::timeout) (30 s without it, or [`Builder::ack_timeout`](crate::Builder::ack_timeout)) counts
+    /// as [`AckError::Timeout`](crate::AckError), one that leaves as `Disconnected` at once, and one of which 1 024
+    /// answers are waited for already is not asked. If nobody is addressed, there is nothing to wait for.
+    ///
+    /// It does not go together with [`volatile`](Self::volatile): whoever is asked gets the event.
+    pub fn emit_with_ack<T: DeserializeOwned>(mut self, event: &str, args: impl Serialize) -> AckStream<T> {
+        let timeout = self.namespace.shared().config.ack_timeout;
+        self.options.flags_mut().timeout.get_or_insert(timeout);
+        let sent = self.encode(event, &args);
+        let sent = sent.map(|packet| self.namespace.adapter().broadcast_with_ack(&packet, &self.options));
+        // Who waits for answers need not wait for the waking too.
+        drop(take_waking());
+        AckStream::new(&self.namespace, event, sent)
     }
 
     /// Lets the sockets addressed join rooms.
@@ -122,6 +150,12 @@ impl Broadcast {
         let mut sockets = Vec::new();
         self.namespace.select(&self.options, &mut sockets);
         sockets.iter().filter(|socket| socket.is_connected()).map(Socket::from_inner).collect()
+    }
+
+    fn encode<T: Serialize>(&self, event: &str, args: &T) -> Result<Outgoing, EmitError> {
+        let header = EventHeader::new(self.namespace.name(), event);
+        let packet = self.namespace.shared().parser.encode_event(&header, args)?;
+        Ok(Outgoing::from_frames(packet.into_frames()))
     }
 
     fn disconnect_how(self, how: Disconnect) -> Emit {

@@ -266,7 +266,7 @@ fn loggable(text: &str) -> &str {
 
 /// Wakes connections in slices, with a yield between them on a runtime of one thread: there a broadcast to thousands
 /// would hold up everybody else until the last of them is written to.
-fn wake_paced(mut wakes: Vec<Wake>) {
+pub(super) fn wake_paced(mut wakes: Vec<Wake>) {
     if wakes.len() > WOKEN_AT_ONCE
         && let Ok(handle) = Handle::try_current()
         && handle.runtime_flavor() == RuntimeFlavor::CurrentThread

@@ -1,9 +1,11 @@
 //! A namespace: its handlers, its sockets, and what is sent to them.
 
+mod asking;
 mod connect;
 mod inner;
 mod local;
 mod node;
+mod operators;
 mod room_events;
 mod server_acks;
 mod server_side;

@@ -1,16 +1,14 @@
 //! The namespace as its adapter sees it.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use engine_io_parser::{SharedFrame, TextFrameBuf};
 use smallvec::SmallVec;
 use socketio_adapter::{
-    AckError, AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room,
-    SocketSnapshot,
+    AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room, SocketSnapshot,
 };
 
-use crate::namespace::{NamespaceInner, server_side};
+use crate::namespace::{NamespaceInner, asking, server_side};
 use crate::socket::SocketInner;
 
 /// Implements [`LocalNode`]; weak, for an adapter holds its node and the namespace holds its adapter.
@@ -50,18 +48,8 @@ impl LocalNode for Node {
         let Some(namespace) = self.namespace.upgrade() else { return 0 };
         let id = namespace.next_ack_id();
         let Ok(frames) = frames_of_args(&self.name, Some(id), &packet.to_args()) else { return 0 };
-        let mut asked = Vec::new();
-        for socket in self.select(options) {
-            if socket.ask(id, &frames, acks) {
-                asked.push(Arc::downgrade(&socket));
-            }
-        }
-        let n_asked = asked.len();
         let timeout = options.flags().timeout.unwrap_or(namespace.shared().config.ack_timeout);
-        if n_asked > 0 {
-            namespace.spawn(give_up(asked, id, timeout));
-        }
-        n_asked
+        asking::ask(&self.select(options), id, &frames, timeout, acks)
     }
 
     fn join(&self, options: &BroadcastOptions, rooms: &[Room]) {
@@ -103,14 +91,6 @@ impl LocalNode for Node {
         if let Some(namespace) = self.namespace.upgrade() {
             server_side::handle_event(&namespace, &event, reply);
         }
-    }
-}
-
-/// Ends the wait for those that have not answered in time.
-async fn give_up(asked: Vec<Weak<SocketInner>>, id: u64, timeout: Duration) {
-    tokio::time::sleep(timeout).await;
-    for socket in asked.iter().filter_map(Weak::upgrade) {
-        socket.forget_broadcast_ack(id, AckError::Timeout);
     }
 }
 
