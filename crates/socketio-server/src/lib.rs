@@ -21,7 +21,10 @@ mod socket;
 mod sync;
 mod tasks;
 
-pub use broadcast::{AckStream, Acks, Broadcast, ClientAck, CollectAcks, IntoRooms};
+pub use broadcast::{
+    AckStream, Acks, Broadcast, ClientAck, CollectAcks, FetchedSockets, IntoRooms, RemoteAckFuture,
+    RemoteSocket,
+};
 pub use builder::Builder;
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
@@ -49,7 +52,7 @@ pub mod handler {
 /// What a namespace knows of its rooms and of other servers.
 pub mod adapter {
     pub use socketio_adapter::{
-        AdapterError, AdapterErrorKind, Gap, LinkState, LinkStatus, Missing, NodeId, ServerCount,
+        AdapterError, AdapterErrorKind, FetchedIds, Gap, LinkState, LinkStatus, Missing, NodeId, ServerCount,
     };
 
     pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};

@@ -1,6 +1,8 @@
 //! Whom an operation addresses.
 
 mod acks;
+mod fetch;
+mod remote;
 mod rooms;
 
 use std::sync::Arc;
@@ -8,10 +10,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio_adapter::{BroadcastOptions, Disconnect, Outgoing};
+use socketio_adapter::{BroadcastOptions, Disconnect, FetchedIds, Outgoing};
 use socketio_parser::EventHeader;
 
 pub use acks::{AckStream, Acks, ClientAck, CollectAcks};
+pub use fetch::FetchedSockets;
+pub use remote::{RemoteAckFuture, RemoteSocket};
 pub use rooms::IntoRooms;
 
 use crate::emit::Emit;
@@ -27,7 +31,7 @@ use crate::{EmitError, Socket};
 /// # fn demo(io: socketio_server::Server, socket: socketio_server::Socket) {
 /// io.to("news").to("sports").except("muted").emit("goal", ("2:1", 87));
 /// socket.broadcast().emit("joined", socket.id().as_str());
-/// io.to(["room 1", "room 2"]).join("both");
+/// io.to(["room 1", "room 2"]).sockets_join("both");
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -81,7 +85,8 @@ impl Broadcast {
         self
     }
 
-    /// Waits this long for the answers of clients to [`emit_with_ack`](Self::emit_with_ack).
+    /// Waits this long for answers: of clients to [`emit_with_ack`](Self::emit_with_ack), of other nodes to
+    /// [`fetch_sockets`](Self::fetch_sockets) and [`all_sockets`](Self::all_sockets).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.flags_mut().timeout = Some(timeout);
@@ -123,19 +128,22 @@ impl Broadcast {
     }
 
     /// Lets the sockets addressed join rooms.
-    pub fn join(self, rooms: impl IntoRooms) -> Emit {
+    pub fn sockets_join(self, rooms: impl IntoRooms) -> Emit {
         let receipt = self.namespace.adapter().sockets_join(&self.options, &rooms.into_rooms());
         Emit::to_namespace(&self.namespace, receipt, None)
     }
 
     /// Lets the sockets addressed leave rooms.
-    pub fn leave(self, rooms: impl IntoRooms) -> Emit {
+    pub fn sockets_leave(self, rooms: impl IntoRooms) -> Emit {
         let receipt = self.namespace.adapter().sockets_leave(&self.options, &rooms.into_rooms());
         Emit::to_namespace(&self.namespace, receipt, None)
     }
 
     /// Makes the sockets addressed leave the namespace; their connections stay.
-    pub fn disconnect(self) -> Emit {
+    ///
+    /// Node calls it `disconnectSockets()`, and [`disconnect_clients`](Self::disconnect_clients)
+    /// `disconnectSockets(true)`.
+    pub fn disconnect_sockets(self) -> Emit {
         self.disconnect_how(Disconnect::Namespace)
     }
 
@@ -150,6 +158,36 @@ impl Broadcast {
         let mut sockets = Vec::new();
         self.namespace.select(&self.options, &mut sockets);
         sockets.iter().filter(|socket| socket.is_connected()).map(Socket::from_inner).collect()
+    }
+
+    /// Describes the sockets addressed, on all nodes.
+    ///
+    /// Other nodes are waited for as long as [`timeout`](Self::timeout) says, 5 s without it; those that did not answer
+    /// are named. [`sockets`](Self::sockets) has those of this node at no such cost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: answers that come later are dropped.
+    pub async fn fetch_sockets(self) -> FetchedSockets {
+        let fetched = self.namespace.adapter().fetch_sockets(&self.options).await;
+        FetchedSockets::new(&self.namespace, fetched)
+    }
+
+    /// The ids of the sockets addressed, on all nodes: nothing is described or serialized for it.
+    ///
+    /// Other nodes are waited for as by [`fetch_sockets`](Self::fetch_sockets).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: answers that come later are dropped.
+    pub async fn all_sockets(self) -> FetchedIds {
+        self.namespace.adapter().socket_ids(&self.options).await
+    }
+
+    /// Says that one client is addressed, so that an adapter may answer with it alone.
+    fn expecting_one(mut self) -> Self {
+        self.options.flags_mut().expect_single_response = true;
+        self
     }
 
     fn encode<T: Serialize>(&self, event: &str, args: &T) -> Result<Outgoing, EmitError> {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use engine_io_parser::{SharedFrame, TextFrameBuf};
 use smallvec::SmallVec;
 use socketio_adapter::{
-    AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room, SocketSnapshot,
+    AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room, SocketId,
+    SocketSnapshot,
 };
 
 use crate::namespace::{NamespaceInner, asking, server_side};
@@ -77,6 +78,10 @@ impl LocalNode for Node {
 
     fn snapshot(&self, options: &BroadcastOptions) -> Vec<SocketSnapshot> {
         self.select(options).iter().map(|socket| socket.snapshot()).collect()
+    }
+
+    fn socket_ids(&self, options: &BroadcastOptions) -> Vec<SocketId> {
+        self.select(options).iter().map(|socket| socket.id().clone()).collect()
     }
 
     fn has_room(&self, room: &str) -> bool {

@@ -269,6 +269,7 @@ impl SocketInner {
         if let Ok(handshake) = serde_json::to_string(&self.handshake) {
             snapshot.handshake = Text::from(handshake);
         }
+        snapshot.data = Text::from(self.data.to_shared_json());
         snapshot
     }
 
