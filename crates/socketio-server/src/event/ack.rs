@@ -16,7 +16,7 @@ use crate::{Emit, Socket};
 /// The answer to an event, to be sent whenever the handler wants.
 ///
 /// It is sent at most once. Dropped, it is not sent, and the client waits until its own timeout; a client that did not
-/// ask for an answer gets none.
+/// ask for an answer gets none. An event of another server has one too.
 ///
 /// ```
 /// use socketio_server::{Ack, Data};

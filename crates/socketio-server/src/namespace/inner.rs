@@ -248,7 +248,7 @@ impl NamespaceInner {
     /// As [`report`](Self::report), for what no socket has caused: there is nobody to name to the hook.
     pub(crate) fn report_emit(&self, event: &str, error: &EmitError) {
         let cause = std::error::Error::source(error).map(tracing::field::display);
-        tracing::error!(target: "socket.io:namespace", namespace = self.name(), event, %error, cause, "broadcast not sent");
+        tracing::error!(target: "socket.io:namespace", namespace = self.name(), event, %error, cause, "event not sent");
     }
 }
 
