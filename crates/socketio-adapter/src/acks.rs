@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
+use tokio::sync::Notify;
 
 use crate::lock::lock;
 use crate::{AdapterError, JsonArgs, Missing, NodeId, SocketId};
@@ -32,6 +33,12 @@ pub enum AckError {
     /// It left before it answered.
     #[error("the client disconnected before it acknowledged the event")]
     Disconnected,
+    /// So many of its answers are waited for that it was not asked.
+    #[error("{max} answers of the client are waited for")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
 }
 
 /// The answers to a broadcast as they arrive: one per client that was asked, then the end.
@@ -70,7 +77,10 @@ impl AckStream {
     /// A stream, and where to put what it yields.
     #[must_use]
     pub fn channel() -> (AckSink, Self) {
-        let shared = Arc::new(Shared(Mutex::new(State { is_read: true, is_open: true, ..State::default() })));
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { is_read: true, is_open: true, ..State::default() }),
+            unread: Notify::new(),
+        });
         (AckSink(Arc::new(OpenEnd(Arc::clone(&shared)))), Self(shared))
     }
 
@@ -93,19 +103,19 @@ impl AckStream {
         while let Some(ack) = self.next().await {
             acks.push(ack);
         }
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         BroadcastAcks { acks, missing: std::mem::take(&mut state.missing), error: state.error.take() }
     }
 
     /// The nodes known to be missing by now; complete when the stream has ended.
     #[must_use]
     pub fn missing(&self) -> Missing {
-        lock(&self.0.0).missing.clone()
+        lock(&self.0.state).missing.clone()
     }
 
     /// Takes out why nodes could not be asked, if that happened.
     pub fn take_error(&mut self) -> Option<AdapterError> {
-        lock(&self.0.0).error.take()
+        lock(&self.0.state).error.take()
     }
 }
 
@@ -113,7 +123,7 @@ impl Stream for AckStream {
     type Item = ClientAck;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ClientAck>> {
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         match state.queue.pop_front() {
             Some(ack) => Poll::Ready(Some(ack)),
             None if !state.is_open => Poll::Ready(None),
@@ -129,12 +139,13 @@ impl Stream for AckStream {
 
 impl Drop for AckStream {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         state.is_read = false;
         // What user code the values run when they are dropped must not meet the lock.
         let (queue, waker) = (std::mem::take(&mut state.queue), state.waker.take());
         drop(state);
         drop((queue, waker));
+        self.0.unread.notify_waiters();
     }
 }
 
@@ -153,27 +164,44 @@ impl AckSink {
 
     /// Tells that a node did not answer.
     pub fn missing(&self, node: NodeId) {
-        lock(&self.shared().0).missing.nodes.push(node);
+        lock(&self.shared().state).missing.nodes.push(node);
     }
 
     /// Tells that `n` nodes without known ids did not answer.
     pub fn missing_unnamed(&self, n: usize) {
-        lock(&self.shared().0).missing.n_unnamed += n;
+        lock(&self.shared().state).missing.n_unnamed += n;
     }
 
     /// Tells why nodes could not be asked; the first reason is kept.
     pub fn error(&self, error: AdapterError) {
-        lock(&self.shared().0).error.get_or_insert(error);
+        lock(&self.shared().state).error.get_or_insert(error);
     }
 
     /// Whether nobody reads the answers any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        !lock(&self.shared().0).is_read
+        !lock(&self.shared().state).is_read
+    }
+
+    /// Waits until nobody reads the answers any more. The future does not keep the stream open.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.0.0);
+        async move {
+            // Made before the look at the state, so that the end is not missed between the two.
+            let unread = shared.unread.notified();
+            let is_read = lock(&shared.state).is_read;
+            if is_read {
+                unread.await;
+            }
+        }
     }
 
     fn push(&self, ack: ClientAck) {
-        let mut state = lock(&self.shared().0);
+        let mut state = lock(&self.shared().state);
         if state.is_read {
             state.queue.push_back(ack);
             let waker = state.waker.take();
@@ -222,7 +250,11 @@ impl Drop for PendingAck {
 }
 
 /// One per stream: the answers that were not read yet. There is at most one for each client that was asked.
-struct Shared(Mutex<State>);
+struct Shared {
+    state: Mutex<State>,
+    /// Tells those who would answer that the stream was dropped.
+    unread: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -239,7 +271,7 @@ struct OpenEnd(Arc<Shared>);
 
 impl Drop for OpenEnd {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         state.is_open = false;
         let waker = state.waker.take();
         drop(state);
@@ -313,6 +345,28 @@ mod tests {
         assert!(sink.is_closed());
         assert!(pending.is_closed());
         pending.resolve(Ok(args("[]")));
-        assert!(lock(&sink.shared().0).queue.is_empty());
+        assert!(lock(&sink.shared().state).queue.is_empty());
+    }
+    #[tokio::test]
+    async fn those_who_would_answer_hear_that_the_stream_was_dropped() {
+        let (sink, mut stream) = AckStream::channel();
+        let closed = tokio::spawn(sink.closed());
+        tokio::task::yield_now().await;
+        assert!(!closed.is_finished());
+        drop(stream);
+        closed.await.expect("it ends");
+        sink.closed().await;
+        (_, stream) = AckStream::channel();
+        assert_eq!(stream.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_reader_to_go_does_not_keep_the_stream_open() {
+        let (sink, mut stream) = AckStream::channel();
+        let closed = sink.closed();
+        drop(sink);
+        assert_eq!(stream.next().await, None);
+        drop(stream);
+        closed.await;
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AckStream, AdapterError, BroadcastOptions, Disconnect, Fetched, JsonArgs, LinkStatus, LocalNode,
-    Outgoing, Receipt, Replies, Restored, Room, ServerCount, Session,
+    AckStream, AdapterError, BroadcastOptions, Disconnect, Fetched, FetchedIds, JsonArgs, LinkStatus,
+    LocalNode, Outgoing, Receipt, Replies, Restored, Room, ServerCount, Session,
 };
 
 /// Decides where else, beside this node, an operation on a namespace goes.
@@ -155,6 +155,18 @@ pub trait Adapter: Send + Sync + 'static {
     /// Cancel safe: answers that come later are dropped.
     async fn fetch_sockets(&self, options: &BroadcastOptions) -> Fetched {
         Fetched::new(self.node().snapshot(options))
+    }
+
+    /// Names the recipients on all nodes.
+    ///
+    /// By default it is what [`fetch_sockets`](Self::fetch_sockets) finds, less everything but the ids. An adapter whose
+    /// engine can carry ids alone does better; [`LocalNode::socket_ids`] has those of this node.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: answers that come later are dropped.
+    async fn socket_ids(&self, options: &BroadcastOptions) -> FetchedIds {
+        self.fetch_sockets(options).await.into()
     }
 
     /// Sends an event to all *other* servers.

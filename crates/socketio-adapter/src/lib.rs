@@ -24,7 +24,7 @@ pub use node::{Disconnect, LocalNode, ReplySender, SocketSnapshot};
 pub use options::{BroadcastFlags, BroadcastOptions};
 pub use outgoing::{JsonArgs, Outgoing};
 pub use receipt::{Receipt, ReceiptSender};
-pub use replies::{Fetched, Missing, Replies, Reply};
+pub use replies::{Fetched, FetchedIds, Missing, Replies, Reply};
 pub use rooms::RoomIndex;
 pub use session::{Replay, Restored, Session};
 pub use status::{Gap, LinkReporter, LinkState, LinkStatus, ServerCount};

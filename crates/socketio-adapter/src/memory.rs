@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Adapter, AdapterFactory, LocalNode};
+use async_trait::async_trait;
+
+use crate::{Adapter, AdapterFactory, BroadcastOptions, FetchedIds, LocalNode};
 
 /// The adapter of a server that stands alone: every operation concerns this node and no other.
 ///
@@ -24,6 +26,7 @@ impl InMemoryAdapter {
     }
 }
 
+#[async_trait]
 impl Adapter for InMemoryAdapter {
     fn node(&self) -> &dyn LocalNode {
         &*self.node
@@ -31,6 +34,10 @@ impl Adapter for InMemoryAdapter {
 
     fn reads_args(&self) -> bool {
         false
+    }
+
+    async fn socket_ids(&self, options: &BroadcastOptions) -> FetchedIds {
+        FetchedIds::new(self.node.socket_ids(options))
     }
 }
 

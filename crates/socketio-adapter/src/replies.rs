@@ -1,6 +1,6 @@
 //! Answers of a cluster: what came, and who did not answer.
 
-use crate::{AdapterError, JsonArgs, NodeId, SocketSnapshot};
+use crate::{AdapterError, JsonArgs, NodeId, SocketId, SocketSnapshot};
 
 /// The nodes that were asked and did not answer.
 ///
@@ -22,6 +22,18 @@ pub struct Missing {
 pub struct Fetched {
     /// The sockets, those of this node first.
     pub sockets: Vec<SocketSnapshot>,
+    /// The nodes that did not answer.
+    pub missing: Missing,
+    /// Why nodes could not be asked.
+    pub error: Option<AdapterError>,
+}
+
+/// The ids found by [`Adapter::socket_ids`](crate::Adapter::socket_ids).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct FetchedIds {
+    /// The public ids of the sockets, those of this node first.
+    pub ids: Vec<SocketId>,
     /// The nodes that did not answer.
     pub missing: Missing,
     /// Why nodes could not be asked.
@@ -83,6 +95,21 @@ impl Fetched {
     #[must_use]
     pub fn new(sockets: Vec<SocketSnapshot>) -> Self {
         Self { sockets, ..Self::default() }
+    }
+}
+
+impl FetchedIds {
+    /// A complete answer.
+    #[must_use]
+    pub fn new(ids: Vec<SocketId>) -> Self {
+        Self { ids, ..Self::default() }
+    }
+}
+
+/// Forgets all of the sockets but their ids.
+impl From<Fetched> for FetchedIds {
+    fn from(Fetched { sockets, missing, error }: Fetched) -> Self {
+        Self { ids: sockets.into_iter().map(|socket| socket.id).collect(), missing, error }
     }
 }
 

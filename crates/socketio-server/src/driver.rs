@@ -393,6 +393,10 @@ impl ClientInner {
         }
     }
 
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     /// Spawns a task of user code.
     pub(crate) fn spawn(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
         let task = Task::new(self);

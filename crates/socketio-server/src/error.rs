@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use serde::Serialize;
+use socketio_adapter as adapter;
 use socketio_adapter::AdapterError;
 use socketio_adapter::rooms::JoinError;
-use socketio_parser::{ArgsError, EncodeError};
+use socketio_parser::{ArgsError, DecodeError, EncodeError};
 
 use crate::event::ExtractError;
 
@@ -46,7 +47,7 @@ pub enum EmitError {
 }
 
 /// Why there is no answer to an event that was emitted with
-/// [`emit_with_ack`](crate::Socket::emit_with_ack).
+/// [`emit_with_ack`](crate::Socket::emit_with_ack), to one client or to many.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AckError {
@@ -68,6 +69,25 @@ pub enum AckError {
     /// The answer does not fit the type that was expected.
     #[error("the answer does not fit the type that was expected")]
     Args(#[from] ArgsError),
+    /// Another node passed something on that is no answer.
+    #[error("another node passed on a malformed answer")]
+    Malformed(#[source] DecodeError),
+}
+
+impl AckError {
+    /// Why a client gave no answer to a broadcast, as its node tells it.
+    pub(crate) fn of_client(error: adapter::AckError) -> Self {
+        match error {
+            adapter::AckError::Timeout => Self::Timeout,
+            adapter::AckError::TooMany { max } => Self::TooMany { max },
+            _ => Self::Disconnected,
+        }
+    }
+
+    /// Whether somebody answered, though not with what was expected.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Args(_) | Self::Malformed(_))
+    }
 }
 
 /// A handler failed. Its client learns nothing of it; the namespace's error hook and the log do.

@@ -10,10 +10,9 @@ use engine_io_parser::{SharedFrame, TextFrameBuf};
 use serde::Serialize;
 use smallvec::SmallVec;
 use socketio_adapter::{JsonArgs, Outgoing};
-use socketio_parser::{
-    Args, ArgsError, Decoder, EncodeError, EventHeader, Limits, Packet, Parser, Value, encode_ack_into,
-    encode_into,
-};
+use socketio_parser::{Args, ArgsError, EncodeError, EventHeader, Parser, Value};
+
+use crate::json_args;
 
 /// The frames of one packet.
 type Frames = SmallVec<[SharedFrame; 1]>;
@@ -28,9 +27,7 @@ pub(crate) fn outgoing<T: Serialize + ?Sized>(
     if let Parser::Json(_) = parser {
         return Ok(Outgoing::from_frames(packet.into_frames()));
     }
-    let mut text = Vec::new();
-    let attachments = encode_into(&mut text, &EventHeader::new("/", event.name), args, &unlimited())?;
-    Ok(Outgoing::from_parts(packet.into_frames(), json_args(&text, attachments)))
+    Ok(Outgoing::from_parts(packet.into_frames(), json_args::of_event(event.name, args)?))
 }
 
 /// The frames of an event that is known by its arguments, its name being the first.
@@ -40,16 +37,10 @@ pub(crate) fn frames_of_args(
     id: Option<u64>,
     args: &JsonArgs,
 ) -> Result<Frames, Box<dyn Error + Send + Sync>> {
-    let frames = json_frames(namespace, id, args)?;
     if let Parser::Json(_) = parser {
-        return Ok(frames);
+        return Ok(json_frames(namespace, id, args)?);
     }
-    let mut decoder = Decoder::new(unlimited());
-    let mut packet = None;
-    for frame in &frames {
-        packet = decoder.decode(frame.to_message())?;
-    }
-    let Some(Packet::Event { name, args, .. }) = packet else { return Err("attachments are missing".into()) };
+    let (name, args) = json_args::read_event(args)?;
     let mut event = EventHeader::new(namespace, &name);
     event.id = id;
     Ok(parser.encode_event(&event, &args)?.into_frames().collect())
@@ -62,9 +53,7 @@ pub(crate) fn frames_of_args(
 /// An answer in another format can hold what JSON has no form for.
 pub(crate) fn ack_to_json(args: &Args) -> Result<JsonArgs, EncodeError> {
     if !is_json(args) {
-        let mut text = Vec::new();
-        let attachments = encode_ack_into(&mut text, "/", 0, args, &unlimited())?;
-        return Ok(json_args(&text, attachments));
+        return json_args::of_answer(args);
     }
     let mut json = String::from("[");
     for (idx, text) in args.json_texts().enumerate() {
@@ -106,23 +95,6 @@ fn is_json(args: &Args) -> bool {
     args.is_empty() || args.json_texts().next().is_some()
 }
 
-/// Nodes trust each other, and have held their own limits.
-fn unlimited() -> Limits {
-    Limits::default()
-        .with_max_attachments_in(usize::MAX)
-        .with_max_attachments_out(usize::MAX)
-        .with_max_attachment_bytes_total(usize::MAX)
-        .with_max_namespace_bytes(usize::MAX)
-}
-
-/// The arguments of a packet that was encoded in the root namespace: all from the first bracket on.
-fn json_args(text: &[u8], attachments: Vec<Bytes>) -> JsonArgs {
-    let start = text.iter().position(|byte| *byte == b'[').unwrap_or_default();
-    // It was encoded as UTF-8: nothing is replaced.
-    let json = String::from_utf8_lossy(text.get(start..).unwrap_or_default());
-    JsonArgs::new(&*json, attachments)
-}
-
 /// The frames of an event in the default format: `2`, or `5` and the number of attachments, and so on.
 fn json_frames(
     namespace: &str,
@@ -153,6 +125,8 @@ fn json_frames(
 
 #[cfg(test)]
 mod tests {
+    use socketio_parser::{Limits, Packet};
+
     use super::*;
 
     fn plain() -> JsonArgs {

@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod handshake;
 mod interchange;
+mod json_args;
 #[cfg(feature = "logging")]
 pub mod logging;
 mod namespace;
@@ -24,7 +25,10 @@ mod socket;
 mod sync;
 mod tasks;
 
-pub use broadcast::{Broadcast, IntoRooms};
+pub use broadcast::{
+    AckStream, Acks, Broadcast, ClientAck, CollectAcks, FetchedSockets, IntoRooms, RemoteAckFuture,
+    RemoteSocket,
+};
 pub use builder::Builder;
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use connection::Client;
@@ -33,11 +37,11 @@ pub use engine_io_server::{Forbidden, Origins, PeerAddr, Transport};
 pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, HandlerId, IncomingEvent, Reply, State};
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, ServerAcks, ServerReplies};
 pub use reason::DisconnectReason;
 pub use server::Server;
 pub use service::{ServerLayer, ServerLayered, ServerService};
-pub use socket::{AckFuture, Socket, SocketData, Volatile};
+pub use socket::{AckFuture, Socket, SocketData, Volatile, WithTimeout};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
 pub use socketio_parser::{Args, Binary, EncodeError, Limits, Parser, Value};
@@ -46,7 +50,8 @@ pub use socketio_parser::{Args, Binary, EncodeError, Limits, Parser, Value};
 pub mod handler {
     pub use crate::event::{
         Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventMiddlewareOutcome,
-        EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, SocketContext,
+        EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, ServerEventContext,
+        SocketContext,
     };
 }
 
@@ -57,6 +62,15 @@ pub mod parser {
         CustomDecoder, CustomPacket, CustomParser, CustomValue, DecodeError, EncodeError, EncodedPacket,
         Packet, PacketType, Payload, Pending,
     };
+}
+
+/// What a namespace knows of its rooms and of other servers.
+pub mod adapter {
+    pub use socketio_adapter::{
+        AdapterError, AdapterErrorKind, FetchedIds, Gap, LinkState, LinkStatus, Missing, NodeId, ServerCount,
+    };
+
+    pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};
 }
 
 /// What lies between this crate and an Engine.IO server.

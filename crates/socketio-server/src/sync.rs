@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 /// A [`std::sync::Mutex`] without poisoning: its critical sections are short and never run user code, so what it
 /// guards is consistent whatever a handler did.
+#[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
 impl<T> Mutex<T> {

@@ -121,14 +121,14 @@ async fn rooms_are_joined_and_left_when_the_call_returns() {
 async fn many_sockets_are_moved_at_once() {
     let io = server();
     let (mut peers, [a, b, c]) = three(&io);
-    io.to([a.id().as_str(), b.id().as_str()]).join(["x", "y"]);
+    io.to([a.id().as_str(), b.id().as_str()]).sockets_join(["x", "y"]);
     io.to("x").emit("e", ());
     check(&mut peers, [true, true, false]);
-    io.to(b.id()).leave("x");
+    io.to(b.id()).sockets_leave("x");
     io.to("x").emit("e", ());
     check(&mut peers, [true, false, false]);
     assert_eq!(io.to("y").sockets().len(), 2);
-    io.to("y").disconnect();
+    io.to("y").disconnect_sockets();
     assert_eq!((a.is_connected(), b.is_connected(), c.is_connected()), (false, false, true));
     assert_eq!(peers[0].take(), ["1"]);
     assert_eq!(peers[0].notice_close(), None);

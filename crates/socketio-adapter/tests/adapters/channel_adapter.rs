@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use socketio_adapter::{
     AckError, AckStream, Adapter, AdapterError, AdapterErrorKind, AdapterFactory, BroadcastOptions,
-    ClientAck, DEFAULT_REQUEST_TIMEOUT, Disconnect, Fetched, Gap, JsonArgs, LinkReporter, LinkState,
-    LinkStatus, LocalNode, Missing, NodeId, Outgoing, Receipt, ReceiptSender, Replies, Reply, ReplySender,
-    Room, ServerCount, SocketSnapshot,
+    ClientAck, DEFAULT_REQUEST_TIMEOUT, Disconnect, Fetched, FetchedIds, Gap, JsonArgs, LinkReporter,
+    LinkState, LinkStatus, LocalNode, Missing, NodeId, Outgoing, Receipt, ReceiptSender, Replies, Reply,
+    ReplySender, Room, ServerCount, SocketId, SocketSnapshot,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -61,6 +61,7 @@ enum Body {
     Leave { options: BroadcastOptions, rooms: Vec<Room> },
     Disconnect { options: BroadcastOptions, how: Disconnect },
     Fetch { options: BroadcastOptions, request: u64 },
+    FetchIds { options: BroadcastOptions, request: u64 },
     ServerEvent { args: JsonArgs, request: Option<u64> },
     Answer { request: u64, answer: Answer },
 }
@@ -68,6 +69,7 @@ enum Body {
 #[derive(Clone)]
 enum Answer {
     Sockets(Vec<SocketSnapshot>),
+    Ids(Vec<SocketId>),
     Reply(JsonArgs),
     Asked(usize),
     Ack(ClientAck),
@@ -248,6 +250,23 @@ impl Adapter for ChannelAdapter {
         fetched
     }
 
+    async fn socket_ids(&self, options: &BroadcastOptions) -> FetchedIds {
+        let mut fetched = FetchedIds::new(self.node().socket_ids(options));
+        if options.flags().local {
+            return fetched;
+        }
+        let time = options.flags().timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT);
+        let ask = |request| Body::FetchIds { options: options.clone(), request };
+        let (answers, missing, error) = self.ask_all(ask, time).await;
+        for (_, answer) in answers {
+            if let Answer::Ids(ids) = answer {
+                fetched.ids.extend(ids);
+            }
+        }
+        (fetched.missing, fetched.error) = (missing, error);
+        fetched
+    }
+
     fn server_side_emit(&self, event: &JsonArgs) -> Receipt {
         self.publish(Body::ServerEvent { args: event.clone(), request: None })
     }
@@ -335,6 +354,10 @@ impl Shared {
             Body::Fetch { options, request } => {
                 let sockets = self.node.snapshot(&options);
                 self.spawn_answer(from, request, Answer::Sockets(sockets));
+            }
+            Body::FetchIds { options, request } => {
+                let ids = self.node.socket_ids(&options);
+                self.spawn_answer(from, request, Answer::Ids(ids));
             }
             Body::ServerEvent { args, request } => {
                 let reply = request.map(|request| {

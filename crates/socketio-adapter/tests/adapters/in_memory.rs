@@ -67,6 +67,8 @@ async fn sockets_are_fetched_from_all_rooms_or_one() {
     assert_eq!(fetched.sockets[0].id, "a");
     assert_eq!(fetched.sockets[0].rooms, ["a", "r"]);
     assert!(fetched.missing.is_empty());
+    assert_eq!(adapter.socket_ids(&BroadcastOptions::new().to("r")).await.ids, ["a"]);
+    assert_eq!(adapter.socket_ids(&BroadcastOptions::new()).await.ids.len(), 2);
 }
 
 #[tokio::test]

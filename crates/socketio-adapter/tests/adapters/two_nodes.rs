@@ -149,6 +149,22 @@ async fn sockets_are_fetched_from_all_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ids_are_fetched_from_all_nodes() {
+    let (bus, one, two) = two_nodes().await;
+    one.node.connect("a");
+    let b = two.node.connect("b");
+    two.node.join_rooms(b, &["r"]);
+    let fetched = one.adapter.socket_ids(&BroadcastOptions::new()).await;
+    assert_eq!(fetched.ids, ["a", "b"]);
+    assert!(fetched.missing.is_empty());
+    assert_eq!(one.adapter.socket_ids(&BroadcastOptions::new().to("r")).await.ids, ["b"]);
+    assert_eq!(one.adapter.socket_ids(&local()).await.ids, ["a"]);
+    bus.silence("two");
+    let fetched = one.adapter.socket_ids(&BroadcastOptions::new()).await;
+    assert_eq!((fetched.ids.len(), &fetched.missing.nodes[..]), (1, &["two".into()][..]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_answer_is_named_and_costs_the_timeout_only() {
     let (bus, one, two) = two_nodes().await;
     let three = member(&bus, "three").await;

@@ -1,17 +1,22 @@
 //! Answers to events of the client.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use socketio_adapter::ReplySender;
 
-use crate::Socket;
 use crate::error::EmitError;
+use crate::json_args;
+use crate::namespace::NamespaceInner;
+use crate::sync::Mutex;
+use crate::{Emit, Socket};
 
 /// The answer to an event, to be sent whenever the handler wants.
 ///
 /// It is sent at most once. Dropped, it is not sent, and the client waits until its own timeout; a client that did not
-/// ask for an answer gets none.
+/// ask for an answer gets none. An event of another server has one too.
 ///
 /// ```
 /// use socketio_server::{Ack, Data};
@@ -26,11 +31,20 @@ pub struct Ack {
 }
 
 #[derive(Debug)]
-struct Request {
-    socket: Socket,
-    id: u64,
-    /// Several handlers were called for the event, and the first that answers wins.
-    shared: Option<Arc<AtomicBool>>,
+enum Request {
+    Client {
+        socket: Socket,
+        id: u64,
+        /// Several handlers were called for the event, and the first that answers wins.
+        shared: Option<Arc<AtomicBool>>,
+    },
+    /// Another server asks; the first handler that answers takes out what answers it.
+    Server(Arc<ServerRequest>),
+}
+
+struct ServerRequest {
+    namespace: Arc<NamespaceInner>,
+    reply: Mutex<Option<ReplySender>>,
 }
 
 impl Ack {
@@ -45,7 +59,7 @@ impl Ack {
         std::iter::repeat_with(move || {
             let request = match (&socket, id) {
                 (Some(socket), Some(id)) => {
-                    Some(Request { socket: socket.clone(), id, shared: shared.clone() })
+                    Some(Request::Client { socket: socket.clone(), id, shared: shared.clone() })
                 }
                 _ => None,
             };
@@ -53,7 +67,19 @@ impl Ack {
         })
     }
 
-    /// Whether the client waits for an answer.
+    /// The answer to another server's event; `reply` is there if that server waits for one.
+    pub(crate) fn for_server(
+        namespace: &Arc<NamespaceInner>,
+        reply: Option<ReplySender>,
+    ) -> impl Iterator<Item = Self> {
+        let request = reply.map(|reply| {
+            let namespace = Arc::clone(namespace);
+            Arc::new(ServerRequest { namespace, reply: Mutex::new(Some(reply)) })
+        });
+        std::iter::repeat_with(move || Self { request: request.clone().map(Request::Server) })
+    }
+
+    /// Whether the client, or the server that sent the event, waits for an answer.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.request.is_some()
@@ -63,20 +89,42 @@ impl Ack {
     ///
     /// It is done when the call returns. The value says whether it went well; dropped, an encoding error goes to the
     /// namespace's error hook. If the client has left, or did not ask, nothing is sent.
-    pub fn send<T: Serialize>(self, args: T) -> crate::Emit {
-        let socket = self.request.as_ref().map(|request| request.socket.clone());
-        let result = self.reply(&args);
-        match socket {
-            Some(socket) => crate::Emit::to_socket(&socket, "ack", result),
-            None => crate::Emit::nothing(),
+    pub fn send<T: Serialize>(self, args: T) -> Emit {
+        match &self.request {
+            Some(Request::Client { socket, .. }) => {
+                let socket = socket.clone();
+                Emit::to_socket(&socket, "ack", self.reply(&args))
+            }
+            Some(Request::Server(asker)) => {
+                let asker = Arc::clone(asker);
+                match self.reply(&args) {
+                    Ok(()) => Emit::nothing(),
+                    Err(error) => Emit::failed(&asker.namespace, "ack", error),
+                }
+            }
+            None => Emit::nothing(),
         }
     }
 
     pub(crate) fn reply<T: Serialize + ?Sized>(self, args: &T) -> Result<(), EmitError> {
-        let Some(Request { socket, id, shared }) = self.request else { return Ok(()) };
-        if shared.is_some_and(|sent| sent.swap(true, Ordering::Relaxed)) {
-            return Ok(());
+        match self.request {
+            None => Ok(()),
+            Some(Request::Client { shared: Some(sent), .. }) if sent.swap(true, Ordering::Relaxed) => Ok(()),
+            Some(Request::Client { socket, id, .. }) => socket.send_ack(id, args),
+            Some(Request::Server(asker)) => {
+                let args = json_args::of_answer(args)?;
+                let reply = asker.reply.lock().take();
+                if let Some(reply) = reply {
+                    reply.send(args);
+                }
+                Ok(())
+            }
         }
-        socket.send_ack(id, args)
+    }
+}
+
+impl fmt::Debug for ServerRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerRequest").finish_non_exhaustive()
     }
 }

@@ -16,12 +16,13 @@ use crate::{DisconnectReason, Handshake, Namespace, Server, Socket};
 
 /// A type that handlers can take as an argument; `C` says in which handlers.
 ///
-/// | argument | event | connect, middleware | disconnect |
-/// |---|---|---|---|
-/// | [`Socket`], [`Namespace`], [`Server`], [`Handshake`], [`State<T>`](State) | yes | yes | yes |
-/// | [`Data<T>`](Data), [`Args`], [`Attachments`], [`EventName`], [`Ack`] | yes | | |
-/// | [`Auth<T>`](Auth) | yes | yes | |
-/// | [`DisconnectReason`], [`Rooms`] | | | yes |
+/// | argument | event | connect, middleware | disconnect | event of another server |
+/// |---|---|---|---|---|
+/// | [`Namespace`], [`Server`], [`State<T>`](State) | yes | yes | yes | yes |
+/// | [`Socket`], [`Handshake`] | yes | yes | yes | |
+/// | [`Data<T>`](Data), [`Args`], [`Attachments`], [`EventName`], [`Ack`] | yes | | | yes |
+/// | [`Auth<T>`](Auth) | yes | yes | | |
+/// | [`DisconnectReason`], [`Rooms`] | | | yes | |
 ///
 /// `Result<T, ExtractError>` hands a failure to the handler instead of to the error hook. Write an implementation for a
 /// type of your own to have it made from a socket, say a user from [`Socket::data`]:
@@ -56,7 +57,7 @@ pub trait Extract<C>: Sized {
     fn extract(context: &mut C) -> Result<Self, ExtractError>;
 }
 
-/// A context that belongs to a socket; all of them do.
+/// A context that belongs to a socket; all do but an event of another server.
 pub trait SocketContext {
     /// The socket.
     fn socket(&self) -> &Socket;

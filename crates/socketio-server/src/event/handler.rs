@@ -116,7 +116,7 @@ pub(crate) enum MiddlewareError {
     Failed(HandlerError),
 }
 
-fn erase<C, H, A>(handler: H) -> Box<Call<C, HandlerError>>
+pub(super) fn erase<C, H, A>(handler: H) -> Box<Call<C, HandlerError>>
 where
     C: Context,
     H: Handler<C, A>,

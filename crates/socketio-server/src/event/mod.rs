@@ -9,6 +9,7 @@ mod handler_id;
 mod middleware;
 mod outcome;
 pub(crate) mod run;
+mod server_side;
 
 pub use ack::Ack;
 pub use context::{ConnectContext, DisconnectContext, EventContext};
@@ -23,3 +24,5 @@ pub(crate) use middleware::Verdict;
 pub(crate) use middleware::{EventMiddleware, erase_event_middleware};
 pub use middleware::{EventMiddlewareOutcome, IncomingEvent};
 pub use outcome::{MiddlewareOutcome, Outcome, Reply};
+pub use server_side::ServerEventContext;
+pub(crate) use server_side::erase_server_event;

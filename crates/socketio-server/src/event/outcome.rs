@@ -98,9 +98,14 @@ impl<C: 'static> Outcome<C> for Joined {
 
 impl<T: Serialize + Send + 'static> Outcome<EventContext> for Reply<T> {
     fn settle(self, ack: Option<Ack>) -> Result<(), HandlerError> {
-        let ack = ack.ok_or(HandlerError::AckTaken)?;
-        if ack.is_requested() { ack.reply(&self.0).map_err(HandlerError::Emit) } else { Ok(()) }
+        reply(&self.0, ack)
     }
+}
+
+/// Answers whoever asked, if somebody did.
+pub(super) fn reply<T: Serialize>(args: &T, ack: Option<Ack>) -> Result<(), HandlerError> {
+    let ack = ack.ok_or(HandlerError::AckTaken)?;
+    if ack.is_requested() { ack.reply(args).map_err(HandlerError::Emit) } else { Ok(()) }
 }
 
 impl<C, T, E> Outcome<C> for Result<T, E>

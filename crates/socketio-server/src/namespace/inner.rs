@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use engine_io_parser::SharedFrame;
 use smallvec::SmallVec;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room};
+use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room, SocketId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
@@ -22,6 +22,8 @@ use crate::event::run::Caught;
 use crate::namespace::dynamic::{Child, Role};
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
+use crate::namespace::room_events::RoomEvents;
+use crate::namespace::server_side::ServerSide;
 use crate::namespace::table::Table;
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -42,6 +44,7 @@ pub(crate) struct NamespaceInner {
     is_init_started: AtomicBool,
     is_initialized: watch::Sender<bool>,
     next_ack_id: AtomicU64,
+    server_side: ServerSide,
 }
 
 impl NamespaceInner {
@@ -59,6 +62,7 @@ impl NamespaceInner {
             is_init_started: AtomicBool::new(false),
             is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
+            server_side: ServerSide::default(),
         })
     }
 
@@ -170,6 +174,10 @@ impl NamespaceInner {
         }
     }
 
+    pub(crate) fn server_side(&self) -> &ServerSide {
+        &self.server_side
+    }
+
     pub(crate) fn next_ack_id(&self) -> u64 {
         self.next_ack_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -238,6 +246,18 @@ impl NamespaceInner {
         self.local.lock().open_rooms()
     }
 
+    pub(super) fn ids_in(&self, room: &str) -> Vec<SocketId> {
+        self.local.lock().ids_in(room)
+    }
+
+    pub(super) fn rooms_of_id(&self, id: &str) -> Option<Vec<Room>> {
+        self.local.lock().rooms_of_id(id)
+    }
+
+    pub(super) fn room_events(&self) -> RoomEvents {
+        self.local.lock().room_events()
+    }
+
     pub(crate) fn n_sockets(&self) -> usize {
         self.local.lock().n_sockets()
     }
@@ -297,7 +317,7 @@ impl NamespaceInner {
     /// As [`report`](Self::report), for what no socket has caused: there is nobody to name to the hook.
     pub(crate) fn report_emit(&self, event: &str, error: &EmitError) {
         let cause = std::error::Error::source(error).map(tracing::field::display);
-        tracing::error!(target: "socket.io:namespace", namespace = self.name(), event, %error, cause, "broadcast not sent");
+        tracing::error!(target: "socket.io:namespace", namespace = self.name(), event, %error, cause, "event not sent");
     }
 }
 
@@ -315,7 +335,7 @@ fn loggable(text: &str) -> &str {
 
 /// Wakes connections in slices, with a yield between them on a runtime of one thread: there a broadcast to thousands
 /// would hold up everybody else until the last of them is written to.
-fn wake_paced(mut wakes: Vec<Wake>) {
+pub(super) fn wake_paced(mut wakes: Vec<Wake>) {
     if wakes.len() > WOKEN_AT_ONCE
         && let Ok(handle) = Handle::try_current()
         && handle.runtime_flavor() == RuntimeFlavor::CurrentThread

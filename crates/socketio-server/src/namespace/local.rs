@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use socketio_adapter::rooms::{DenseHandle, JoinError, Recipients, RoomEvent, RoomIndex, RoomLimits};
-use socketio_adapter::{Adapter, BroadcastOptions, Receipt, Room};
+use socketio_adapter::{Adapter, BroadcastOptions, Receipt, Room, SocketId};
 
+use crate::namespace::room_events::{self, RoomEvents, RoomFeed};
 use crate::socket::SocketInner;
 
 /// Where a socket stands in the table; outdated once it has left.
@@ -30,6 +31,7 @@ pub(super) struct Local {
     recipients: Recipients<Slot>,
     events: Vec<RoomEvent<Slot>>,
     n_sockets: usize,
+    feed: RoomFeed,
 }
 
 struct Entry {
@@ -49,6 +51,7 @@ impl Local {
             recipients: Recipients::new(),
             events: Vec::new(),
             n_sockets: 0,
+            feed: RoomFeed::default(),
         }
     }
 
@@ -73,7 +76,7 @@ impl Local {
         };
         self.n_sockets += 1;
         self.rooms.insert(slot, &own, &mut self.events);
-        self.tell(adapter, |_| ());
+        self.tell(adapter, None, |_| ());
         Some(slot)
     }
 
@@ -84,9 +87,7 @@ impl Local {
         else {
             return Vec::new();
         };
-        if entry.socket.take().is_none() {
-            return Vec::new();
-        }
+        let Some(socket) = entry.socket.take() else { return Vec::new() };
         self.n_sockets -= 1;
         let rooms = self.rooms.rooms_of(slot).cloned().collect();
         self.rooms.remove(slot, &mut self.events);
@@ -95,7 +96,7 @@ impl Local {
             entry.generation = next;
             self.free.push(slot.index);
         }
-        self.tell(adapter, |_| ());
+        self.tell(adapter, Some(socket.id()), |_| ());
         rooms
     }
 
@@ -107,7 +108,7 @@ impl Local {
     ) -> Result<Receipts, JoinError> {
         self.rooms.join(slot, rooms, &mut self.events)?;
         let mut receipts = Receipts::new();
-        self.tell(adapter, |receipt| receipts.push(receipt));
+        self.tell(adapter, None, |receipt| receipts.push(receipt));
         Ok(receipts)
     }
 
@@ -115,7 +116,7 @@ impl Local {
         for room in rooms {
             self.rooms.leave(slot, room, &mut self.events);
         }
-        self.tell(adapter, |_| ());
+        self.tell(adapter, None, |_| ());
     }
 
     pub(super) fn rooms_of(&self, slot: Slot) -> Vec<Room> {
@@ -130,10 +131,25 @@ impl Local {
         self.rooms.rooms().cloned().collect()
     }
 
+    pub(super) fn ids_in(&self, room: &str) -> Vec<SocketId> {
+        self.rooms.members(room).filter_map(|slot| Some(self.socket(slot)?.id().clone())).collect()
+    }
+
+    pub(super) fn rooms_of_id(&self, id: &str) -> Option<Vec<Room>> {
+        self.slot(id).map(|slot| self.rooms_of(slot))
+    }
+
+    pub(super) fn room_events(&mut self) -> RoomEvents {
+        self.feed.subscribe()
+    }
+
     /// The socket with this id, found in its own room.
     pub(super) fn find(&self, id: &str) -> Option<Arc<SocketInner>> {
-        let mut members = self.rooms.members(id).filter_map(|slot| self.socket(slot));
-        members.find(|socket| &**socket.id() == id).cloned()
+        self.socket(self.slot(id)?).cloned()
+    }
+
+    fn slot(&self, id: &str) -> Option<Slot> {
+        self.rooms.members(id).find(|slot| self.socket(*slot).is_some_and(|socket| &**socket.id() == id))
     }
 
     /// Appends the sockets that `options` address, each once.
@@ -147,9 +163,28 @@ impl Local {
         self.entries.get(slot.index())?.socket.as_ref()
     }
 
-    /// Tells the adapter which rooms got their first, or lost their last, member.
-    fn tell(&mut self, adapter: &dyn Adapter, mut keep: impl FnMut(Receipt)) {
-        for event in self.events.drain(..) {
+    /// Tells the adapter which rooms got their first, or lost their last, member, and everything to those who listen.
+    /// `gone` is the socket that is not in the table any more.
+    fn tell(&mut self, adapter: &dyn Adapter, gone: Option<&SocketId>, mut keep: impl FnMut(Receipt)) {
+        let Self { entries, events, feed, .. } = self;
+        for event in events.drain(..) {
+            feed.tell(|| {
+                let id = |slot: Slot| {
+                    let entered = entries.get(slot.index()).and_then(|entry| entry.socket.as_ref());
+                    entered.map(|socket| socket.id()).or(gone).cloned()
+                };
+                Some(match &event {
+                    RoomEvent::Created { room } => room_events::RoomEvent::Created { room: room.clone() },
+                    RoomEvent::Joined { room, slot } => {
+                        room_events::RoomEvent::Joined { room: room.clone(), socket: id(*slot)? }
+                    }
+                    RoomEvent::Left { room, slot } => {
+                        room_events::RoomEvent::Left { room: room.clone(), socket: id(*slot)? }
+                    }
+                    RoomEvent::Deleted { room } => room_events::RoomEvent::Deleted { room: room.clone() },
+                    _ => return None,
+                })
+            });
             match event {
                 RoomEvent::Created { room } => {
                     let receipt = adapter.room_opened(&room);

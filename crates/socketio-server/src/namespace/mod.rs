@@ -1,13 +1,20 @@
 //! A namespace: its handlers, its sockets, and what is sent to them.
 
+mod asking;
 mod connect;
 mod dynamic;
 mod inner;
 mod local;
 mod node;
+mod operators;
 mod pattern;
 mod registry;
+mod room_events;
+mod server_acks;
+mod server_side;
+mod servers;
 mod table;
+mod view;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +27,10 @@ pub(crate) use inner::{NamespaceInner, take_waking};
 pub(crate) use local::{Receipts, Slot};
 pub(crate) use pattern::Pattern;
 pub(crate) use registry::{LookedUp, Registry};
+pub use room_events::{RoomEvent, RoomEvents, RoomEventsMissed};
+pub use server_acks::{ServerAcks, ServerReplies};
 pub(crate) use table::{Registered, Table};
+pub use view::AdapterView;
 
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::emit::Emit;

@@ -1,15 +1,14 @@
 //! The namespace as its adapter sees it.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use socketio_adapter::{
-    AckError, AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room,
+    AckSink, BroadcastOptions, Disconnect, JsonArgs, LocalNode, Outgoing, ReplySender, Room, SocketId,
     SocketSnapshot,
 };
 
 use crate::interchange::frames_of_args;
-use crate::namespace::NamespaceInner;
+use crate::namespace::{NamespaceInner, asking, server_side};
 use crate::socket::SocketInner;
 
 /// Implements [`LocalNode`]; weak, for an adapter holds its node and the namespace holds its adapter.
@@ -51,18 +50,8 @@ impl LocalNode for Node {
         let id = namespace.next_ack_id();
         let parser = &namespace.shared().parser;
         let Ok(frames) = frames_of_args(parser, &self.name, Some(id), &packet.to_args()) else { return 0 };
-        let mut asked = Vec::new();
-        for socket in self.select(options) {
-            if socket.ask(id, &frames, acks) {
-                asked.push(Arc::downgrade(&socket));
-            }
-        }
-        let n_asked = asked.len();
         let timeout = options.flags().timeout.unwrap_or(namespace.shared().config.ack_timeout);
-        if n_asked > 0 {
-            namespace.spawn(give_up(asked, id, timeout));
-        }
-        n_asked
+        asking::ask(&self.select(options), id, &frames, timeout, acks)
     }
 
     fn join(&self, options: &BroadcastOptions, rooms: &[Room]) {
@@ -92,6 +81,10 @@ impl LocalNode for Node {
         self.select(options).iter().map(|socket| socket.snapshot()).collect()
     }
 
+    fn socket_ids(&self, options: &BroadcastOptions) -> Vec<SocketId> {
+        self.select(options).iter().map(|socket| socket.id().clone()).collect()
+    }
+
     fn has_room(&self, room: &str) -> bool {
         self.namespace.upgrade().is_some_and(|namespace| namespace.has_room(room))
     }
@@ -101,21 +94,8 @@ impl LocalNode for Node {
     }
 
     fn server_side_event(&self, event: JsonArgs, reply: Option<ReplySender>) {
-        // Nothing in this server listens for events of other servers: not to answer is what is promised then.
-        tracing::debug!(
-            target: "socket.io:namespace",
-            namespace = &*self.name,
-            len = event.json.len(),
-            wants_reply = reply.is_some(),
-            "event of another server has no listener"
-        );
-    }
-}
-
-/// Ends the wait for those that have not answered in time.
-async fn give_up(asked: Vec<Weak<SocketInner>>, id: u64, timeout: Duration) {
-    tokio::time::sleep(timeout).await;
-    for socket in asked.iter().filter_map(Weak::upgrade) {
-        socket.forget_broadcast_ack(id, AckError::Timeout);
+        if let Some(namespace) = self.namespace.upgrade() {
+            server_side::handle_event(&namespace, &event, reply);
+        }
     }
 }

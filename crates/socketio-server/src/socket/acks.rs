@@ -1,5 +1,7 @@
 //! Answers of a client that are waited for.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use socketio_adapter as adapter;
 use socketio_adapter::PendingAck;
@@ -21,8 +23,11 @@ enum Waiting {
     /// A future of this node; dropping the sender tells it that the client has left.
     Future(oneshot::Sender<Args>),
     /// A broadcast, perhaps of another node.
-    Broadcast(PendingAck),
+    Broadcast(PendingAck, OpenWait),
 }
+
+/// Held by each wait of one broadcast: when the last of them ends, however it does, the receiver hears of it.
+pub(crate) type OpenWait = Arc<oneshot::Sender<()>>;
 
 /// Why an answer cannot be waited for.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,15 +45,18 @@ impl AckTable {
         Ok(receiver)
     }
 
-    /// Waits for the answer with this id on behalf of a broadcast.
+    /// Waits for the answer with this id on behalf of a broadcast; hands the duty to tell back if it cannot.
     pub(crate) fn expect_for_broadcast(
         &mut self,
         id: u64,
         ack: PendingAck,
+        open: &OpenWait,
         max: usize,
-    ) -> Result<(), Refused> {
-        self.check(max)?;
-        self.waiting.insert(id, Waiting::Broadcast(ack));
+    ) -> Result<(), (Refused, PendingAck)> {
+        if let Err(refused) = self.check(max) {
+            return Err((refused, ack));
+        }
+        self.waiting.insert(id, Waiting::Broadcast(ack, Arc::clone(open)));
         Ok(())
     }
 
@@ -91,18 +99,22 @@ impl Answered {
         match self.0 {
             // Whoever waited may have gone.
             Waiting::Future(sender) => drop(sender.send(args)),
-            Waiting::Broadcast(ack) => ack.resolve(ack_to_json(&args).map_err(|error| {
-                tracing::debug!(target: "socket.io:socket", %error, "an answer has no form in JSON");
-                // To whoever waits it is as if there were none.
-                adapter::AckError::Timeout
-            })),
+            Waiting::Broadcast(ack, open) => {
+                ack.resolve(ack_to_json(&args).map_err(|error| {
+                    tracing::debug!(target: "socket.io:socket", %error, "an answer has no form in JSON");
+                    // To whoever waits it is as if there were none.
+                    adapter::AckError::Timeout
+                }));
+                drop(open);
+            }
         }
     }
 
     /// Ends the wait of a broadcast without an answer.
     pub(crate) fn fail(self, error: adapter::AckError) {
-        if let Waiting::Broadcast(ack) = self.0 {
+        if let Waiting::Broadcast(ack, open) = self.0 {
             ack.resolve(Err(error));
+            drop(open);
         }
     }
 }
@@ -153,10 +165,18 @@ mod tests {
     async fn a_broadcast_gets_the_arguments_as_json() {
         let (sink, mut stream) = AckStream::channel();
         let mut table = AckTable::default();
-        table.expect_for_broadcast(1, sink.asked(SocketId::from("a")), 8).unwrap();
-        table.expect_for_broadcast(2, sink.asked(SocketId::from("b")), 8).unwrap();
+        let (open, mut ended) = oneshot::channel();
+        let open = Arc::new(open);
+        table.expect_for_broadcast(1, sink.asked(SocketId::from("a")), &open, 2).unwrap();
+        table.expect_for_broadcast(2, sink.asked(SocketId::from("b")), &open, 2).unwrap();
+        let refused = table.expect_for_broadcast(3, sink.asked(SocketId::from("c")), &open, 2);
+        drop(open);
+        assert_eq!(refused.map_err(|(refused, _)| refused), Err(Refused::Full));
         table.take(1).unwrap().resolve(args(r#"[ 1 , "x"]"#));
+        assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty));
         table.take(2).unwrap().fail(adapter::AckError::Timeout);
+        assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(stream.next().await.unwrap().socket, Some("c".into()));
         let answers = [stream.next().await.unwrap(), stream.next().await.unwrap()];
         assert_eq!(answers[0].result, Ok(adapter::JsonArgs::new(r#"[1,"x"]"#, vec![])));
         assert_eq!(answers[1].result, Err(adapter::AckError::Timeout));

@@ -15,7 +15,7 @@ use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::event::DisconnectContext;
 use crate::event::dispatch::{self, Dispatch};
 use crate::namespace::{NamespaceInner, Receipts, Slot, Stay};
-use crate::socket::acks::AckTable;
+use crate::socket::acks::{AckTable, OpenWait, Refused};
 use crate::socket::data::SocketData;
 use crate::socket::gate::{Farewell, Gate};
 use crate::socket::outgoing::OutgoingListeners;
@@ -49,6 +49,16 @@ enum Membership {
     /// It is in no room any more; these it was in until now, for handlers that ask.
     Leaving(Vec<Room>),
     Left,
+}
+
+/// What became of asking a client for an ack.
+pub(crate) enum Asked {
+    /// It is not connected, so it is not counted.
+    Absent,
+    /// It was not sent the event, and that was told.
+    Refused,
+    /// The event is in its outbox.
+    Waiting(Wake),
 }
 
 impl SocketInner {
@@ -259,20 +269,28 @@ impl SocketInner {
         }
     }
 
-    /// Asks the client for an ack to a broadcast; false if it is not connected.
-    pub(crate) fn ask(&self, id: u64, frames: &[SharedFrame], acks: &AckSink) -> bool {
+    /// Asks the client for an ack to a broadcast. Its part of the answer is told through `acks`, unless it is not here.
+    pub(crate) fn ask(&self, id: u64, frames: &[SharedFrame], acks: &AckSink, open: &OpenWait) -> Asked {
         let max = self.shared().config.max_pending_acks;
         if !self.is_connected() {
-            return false;
+            return Asked::Absent;
         }
         let pending = acks.asked(self.id.clone());
-        if self.acks.lock().expect_for_broadcast(id, pending, max).is_err() {
-            return true;
+        let expected = self.acks.lock().expect_for_broadcast(id, pending, open, max);
+        if let Err((refused, pending)) = expected {
+            pending.resolve(Err(match refused {
+                Refused::Closed => adapter::AckError::Disconnected,
+                Refused::Full => adapter::AckError::TooMany { max },
+            }));
+            return Asked::Refused;
         }
-        if self.queue(frames).is_err() {
-            self.forget_broadcast_ack(id, adapter::AckError::Disconnected);
+        match self.queue(frames) {
+            Ok(wake) => Asked::Waiting(wake),
+            Err(_) => {
+                self.forget_broadcast_ack(id, adapter::AckError::Disconnected);
+                Asked::Refused
+            }
         }
-        true
     }
 
     pub(crate) fn forget_broadcast_ack(&self, id: u64, error: adapter::AckError) {
@@ -288,6 +306,7 @@ impl SocketInner {
         if let Ok(handshake) = serde_json::to_string(&self.handshake) {
             snapshot.handshake = Text::from(handshake);
         }
+        snapshot.data = Text::from(self.data.to_shared_json());
         snapshot
     }
 

@@ -9,6 +9,7 @@ mod outgoing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use socketio_parser::{EncodeError, EncodedPacket, EventHeader};
 
 pub use ack_future::AckFuture;
 pub use data::SocketData;
-pub(crate) use inner::SocketInner;
+pub(crate) use inner::{Asked, SocketInner};
 
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::config::Shared;
@@ -88,17 +89,30 @@ impl Socket {
         Volatile(self)
     }
 
-    /// Sends an event and waits for the client's answer, which is read as `T` like the arguments of an event.
-    ///
-    /// The event is in the outbox when the call returns. The future ends exactly once: with the answer, with
-    /// [`AckError::Timeout`] (after 30 s, or [`AckFuture::timeout`]), or with [`AckError::Disconnected`]. At most
-    /// 1 024 answers of one socket can be waited for.
+    /// Events whose answers are waited for this long.
     ///
     /// ```
     /// use std::time::Duration;
     ///
     /// # async fn demo(socket: socketio_server::Socket) -> Result<(), socketio_server::AckError> {
-    /// let sum: i32 = socket.emit_with_ack("add", (1, 2)).timeout(Duration::from_secs(5)).await?;
+    /// let sum: i32 = socket.timeout(Duration::from_secs(5)).emit_with_ack("add", (1, 2)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn timeout(&self, timeout: Duration) -> WithTimeout<'_> {
+        WithTimeout { socket: self, timeout }
+    }
+
+    /// Sends an event and waits for the client's answer, which is read as `T` like the arguments of an event.
+    ///
+    /// The event is in the outbox when the call returns. The future ends exactly once: with the answer, with
+    /// [`AckError::Timeout`] (after 30 s, or [`timeout`](Self::timeout)), or with [`AckError::Disconnected`]. At most
+    /// 1 024 answers of one socket can be waited for.
+    ///
+    /// ```
+    /// # async fn demo(socket: socketio_server::Socket) -> Result<(), socketio_server::AckError> {
+    /// let sum: i32 = socket.emit_with_ack("add", (1, 2)).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -442,5 +456,19 @@ impl Volatile<'_> {
             socket.0.queue_volatile(packet.frames()).map(drop)
         });
         Emit::to_socket(socket, event, result)
+    }
+}
+
+/// Sends events whose answers are waited for so long; see [`Socket::timeout`].
+#[derive(Debug, Clone, Copy)]
+pub struct WithTimeout<'a> {
+    socket: &'a Socket,
+    timeout: Duration,
+}
+
+impl WithTimeout<'_> {
+    /// Sends an event and waits for the client's answer; see [`Socket::emit_with_ack`].
+    pub fn emit_with_ack<T: DeserializeOwned>(self, event: &str, args: impl Serialize) -> AckFuture<T> {
+        self.socket.emit_with_ack(event, args).timeout(self.timeout)
     }
 }
