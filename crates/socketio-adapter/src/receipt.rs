@@ -25,6 +25,8 @@ pub struct Receipt {
 enum State {
     Ready(Result<(), AdapterError>),
     Pending(oneshot::Receiver<Result<(), AdapterError>>),
+    /// Several, of which those that are through are gone; and the first failure.
+    Many(Vec<Receipt>, Result<(), AdapterError>),
 }
 
 /// Where an adapter reports the outcome that a [`Receipt`] waits for.
@@ -51,6 +53,23 @@ impl Receipt {
     pub fn channel() -> (ReceiptSender, Self) {
         let (sender, receiver) = oneshot::channel();
         (ReceiptSender(sender), Self { n_local: 0, state: State::Pending(receiver) })
+    }
+
+    /// The outcome of several operations: done when all are, failed if one has.
+    #[must_use]
+    pub fn all(receipts: impl IntoIterator<Item = Self>) -> Self {
+        let mut n_local = 0;
+        let mut failed = Ok(());
+        let mut pending = Vec::new();
+        for receipt in receipts {
+            n_local += receipt.n_local;
+            match receipt.state {
+                State::Ready(outcome) => failed = failed.and(outcome),
+                _ => pending.push(receipt),
+            }
+        }
+        let state = if pending.is_empty() { State::Ready(failed) } else { State::Many(pending, failed) };
+        Self { n_local, state }
     }
 
     /// The same receipt, which knows how many local sockets the operation addressed.
@@ -84,6 +103,20 @@ impl Future for Receipt {
                 Poll::Ready(Err(_)) => Err(AdapterErrorKind::Closed.into()),
                 Poll::Pending => return Poll::Pending,
             },
+            State::Many(pending, failed) => {
+                pending.retain_mut(|receipt| match Pin::new(receipt).poll(cx) {
+                    Poll::Ready(outcome) => {
+                        let before = std::mem::replace(failed, Ok(()));
+                        *failed = before.and(outcome);
+                        false
+                    }
+                    Poll::Pending => true,
+                });
+                if !pending.is_empty() {
+                    return Poll::Pending;
+                }
+                std::mem::replace(failed, Ok(()))
+            }
         };
         self.state = State::Ready(Ok(()));
         Poll::Ready(outcome)
@@ -96,7 +129,7 @@ impl fmt::Debug for Receipt {
         receipt.field("local", &self.n_local);
         match &self.state {
             State::Ready(outcome) => receipt.field("outcome", outcome).finish(),
-            State::Pending(_) => receipt.finish_non_exhaustive(),
+            State::Pending(_) | State::Many(..) => receipt.finish_non_exhaustive(),
         }
     }
 }
@@ -143,5 +176,22 @@ mod tests {
         let (sender, receipt) = Receipt::channel();
         drop(receipt);
         sender.report(Ok(()));
+    }
+
+    #[tokio::test]
+    async fn several_receipts_are_done_when_all_are_and_fail_if_one_does() {
+        let (first, one) = Receipt::channel();
+        let (second, other) = Receipt::channel();
+        let mut all = Receipt::all([one.with_local(2), Receipt::done().with_local(1), other]);
+        assert_eq!((all.local(), all.is_ready()), (3, false));
+        first.report(Err(AdapterErrorKind::LinkDown.into()));
+        let is_waiting =
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut all).poll(cx).is_pending())).await;
+        assert!(is_waiting, "one is still on its way");
+        second.report(Ok(()));
+        assert_eq!(all.await.unwrap_err().kind(), AdapterErrorKind::LinkDown);
+        assert!(Receipt::all([]).is_ready());
+        let failed = Receipt::all([Receipt::done(), Receipt::failed(AdapterErrorKind::QueueFull.into())]);
+        assert_eq!(failed.await.unwrap_err().kind(), AdapterErrorKind::QueueFull);
     }
 }

@@ -69,6 +69,16 @@ impl Missing {
         self.nodes.len() + self.n_unnamed
     }
 
+    /// Adds those that another answer lacks; a node is named once.
+    pub fn merge(&mut self, other: Self) {
+        self.n_unnamed = self.n_unnamed.max(other.n_unnamed);
+        for node in other.nodes {
+            if !self.nodes.contains(&node) {
+                self.nodes.push(node);
+            }
+        }
+    }
+
     /// Whether every node answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -125,8 +125,6 @@ fn json_frames(
 
 #[cfg(test)]
 mod tests {
-    use socketio_parser::{Limits, Packet};
-
     use super::*;
 
     fn plain() -> JsonArgs {
@@ -153,6 +151,8 @@ mod tests {
 
     #[cfg(feature = "msgpack")]
     mod msgpack {
+        use socketio_parser::{Limits, Packet};
+
         use super::*;
 
         fn parser() -> Parser {

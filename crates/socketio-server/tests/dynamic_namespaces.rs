@@ -318,3 +318,73 @@ async fn clients_that_come_and_go_on_many_threads_meet_in_one_namespace() {
     }
     assert_eq!(rooms.children().len(), 0);
 }
+
+/// A client in each of these namespaces, with its socket's id.
+fn join_each(io: &Server, names: &[&str]) -> (Vec<Peer>, Vec<String>) {
+    names
+        .iter()
+        .map(|name| {
+            let mut peer = Peer::open(io);
+            let id = peer.enter(name);
+            (peer, id)
+        })
+        .unzip()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_to_a_parent_reaches_the_sockets_of_all_its_children() {
+    let io = server();
+    let rooms = io.of_pattern("/rooms/{name}");
+    let (mut peers, ids) = join_each(&io, &["/rooms/a", "/rooms/b", "/rooms/b", "/other"][..3]);
+    rooms.emit("all", (1, socketio_server::Binary::from(vec![7]))).await.unwrap();
+    rooms.socket(&ids[1]).unwrap().join("x");
+    rooms.to("x").emit("one", ());
+    rooms.except("x").volatile().emit("others", ());
+    let binary = |name: &str| {
+        [format!(r#"51-{name},["all",1,{{"_placeholder":true,"num":0}}]"#), r#"b:b"\x07""#.to_owned()]
+    };
+    let got: Vec<_> = peers.iter_mut().map(Peer::take).collect();
+    assert_eq!(got[0], [&binary("/rooms/a")[..], &[r#"2/rooms/a,["others"]"#.to_owned()]].concat());
+    assert_eq!(got[1], [&binary("/rooms/b")[..], &[r#"2/rooms/b,["one"]"#.to_owned()]].concat());
+    assert_eq!(got[2], [&binary("/rooms/b")[..], &[r#"2/rooms/b,["others"]"#.to_owned()]].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operator_works_on_a_parent() {
+    let io = server();
+    let rooms = io.of_pattern("/rooms/{name}");
+    let (mut peers, ids) = join_each(&io, &["/rooms/a", "/rooms/b"]);
+    assert_eq!((rooms.n_sockets(), rooms.sockets().len()), (2, 2));
+    assert!(rooms.socket("nobody").is_none());
+
+    rooms.sockets_join(["x", "y"]);
+    rooms.sockets_leave("y");
+    let mut fetched: Vec<(String, usize)> = rooms
+        .fetch_sockets()
+        .await
+        .into_iter()
+        .map(|socket| (socket.id().to_string(), socket.rooms().len()))
+        .collect();
+    fetched.sort_unstable();
+    let mut expected: Vec<(String, usize)> = ids.iter().map(|id| (id.clone(), 2)).collect();
+    expected.sort_unstable();
+    assert_eq!(fetched, expected);
+    assert_eq!(rooms.to("x").all_sockets().await.ids.len(), 2);
+    assert_eq!(rooms.to("y").all_sockets().await.ids.len(), 0);
+
+    let asked = rooms.timeout(Duration::from_secs(1)).emit_with_ack::<String>("who", ());
+    for peer in &mut peers {
+        let question = peer.take().remove(0);
+        let answer = question.replacen('2', "3", 1).replace(r#"["who"]"#, r#"["me"]"#);
+        peer.send(&answer);
+    }
+    let acks = asked.await.unwrap();
+    assert_eq!(acks.values().collect::<Vec<_>>(), ["me", "me"]);
+
+    rooms.to("x").disconnect_sockets();
+    settle().await;
+    assert_eq!(rooms.children().len(), 0);
+    for (peer, name) in peers.iter_mut().zip(["/rooms/a", "/rooms/b"]) {
+        assert_eq!(peer.take(), [format!("1{name},")]);
+    }
+}

@@ -20,10 +20,11 @@ use crate::error::{EmitError, HandlerError};
 use crate::event::ExtractError;
 use crate::event::run::Caught;
 use crate::namespace::dynamic::{Child, Role};
+use crate::namespace::family::FamilyAdapter;
 use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::room_events::RoomEvents;
-use crate::namespace::server_side::ServerSide;
+use crate::namespace::server_side::{ServerEventHandler, ServerSide};
 use crate::namespace::table::Table;
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -71,6 +72,7 @@ impl NamespaceInner {
         let (server, shared) = (Weak::clone(&parent.server), Arc::clone(&parent.shared));
         let namespace = Self::new(name, server, shared, Role::Child(child));
         *namespace.table.lock() = parent.table();
+        namespace.server_side.inherit(&parent.server_side);
         namespace
     }
 
@@ -137,8 +139,12 @@ impl NamespaceInner {
 
     pub(crate) fn adapter(self: &Arc<Self>) -> &Arc<dyn Adapter> {
         self.adapter.get_or_init(|| {
-            let node = Node { name: self.name.clone(), namespace: Arc::downgrade(self) };
-            self.shared.adapters.create(Arc::new(node))
+            let parent = Arc::downgrade(self);
+            let node = Arc::new(Node { name: self.name.clone(), namespace: Weak::clone(&parent) });
+            match self.role {
+                Role::Parent(_) => Arc::new(FamilyAdapter { node, parent }),
+                Role::Single | Role::Child(_) => self.shared.adapters.create(node),
+            }
         })
     }
 
@@ -203,6 +209,19 @@ impl NamespaceInner {
         }
     }
 
+    /// Registers a handler of events of other servers, with the children too.
+    pub(crate) fn register_server_side(&self, event: &Arc<str>, handler: &Arc<ServerEventHandler>) {
+        let register =
+            |namespace: &Self| namespace.server_side.register(Arc::clone(event), Arc::clone(handler));
+        match &self.role {
+            Role::Parent(family) => family.with_children(|children| {
+                register(self);
+                children.values().for_each(|child| register(child));
+            }),
+            Role::Single | Role::Child(_) => register(self),
+        }
+    }
+
     fn change<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
         let mut table = self.table.lock();
         let result = change(Arc::make_mut(&mut table));
@@ -259,17 +278,26 @@ impl NamespaceInner {
     }
 
     pub(crate) fn n_sockets(&self) -> usize {
-        self.local.lock().n_sockets()
+        match &self.role {
+            Role::Parent(family) => family.children().iter().map(|child| child.n_sockets()).sum(),
+            Role::Single | Role::Child(_) => self.local.lock().n_sockets(),
+        }
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Socket> {
+        if let Role::Parent(family) = &self.role {
+            return family.children().iter().find_map(|child| child.find(id));
+        }
         let socket = self.local.lock().find(id)?;
         socket.is_connected().then(|| Socket::from_inner(&socket))
     }
 
     /// Appends the local sockets that `options` address, each once.
     pub(crate) fn select(&self, options: &BroadcastOptions, into: &mut Vec<Arc<SocketInner>>) {
-        self.local.lock().select(options, into);
+        match &self.role {
+            Role::Parent(family) => family.children().iter().for_each(|child| child.select(options, into)),
+            Role::Single | Role::Child(_) => self.local.lock().select(options, into),
+        }
     }
 
     /// Fills the outbox of each local recipient, then wakes them. Returns how many they are.

@@ -3,6 +3,7 @@
 mod asking;
 mod connect;
 mod dynamic;
+mod family;
 mod inner;
 mod local;
 mod node;

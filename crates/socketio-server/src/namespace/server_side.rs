@@ -22,7 +22,7 @@ use crate::namespace::{Namespace, NamespaceInner};
 use crate::sync::Mutex;
 
 /// The handler of an event of other servers.
-type ServerEventHandler = Call<ServerEventContext, HandlerError>;
+pub(crate) type ServerEventHandler = Call<ServerEventContext, HandlerError>;
 
 type Handlers = SmallVec<[Arc<ServerEventHandler>; 1]>;
 
@@ -52,6 +52,12 @@ struct Event {
 impl ServerSide {
     pub(crate) fn register(&self, event: Arc<str>, handler: Arc<ServerEventHandler>) {
         self.0.lock().handlers.entry(event).or_default().push(handler);
+    }
+
+    /// Takes a parent's handlers.
+    pub(crate) fn inherit(&self, parent: &Self) {
+        let handlers = parent.0.lock().handlers.clone();
+        self.0.lock().handlers = handlers;
     }
 }
 

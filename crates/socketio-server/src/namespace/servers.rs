@@ -77,7 +77,7 @@ impl Namespace {
         if is_reserved_event(&event) {
             tracing::warn!(target: "socket.io:namespace", namespace = self.name(), event = &*event, "a reserved event is never received");
         }
-        self.0.server_side().register(event, erase_server_event(handler).into());
+        self.0.register_server_side(&event, &Arc::from(erase_server_event(handler)));
         self
     }
 }
