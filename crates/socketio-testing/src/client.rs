@@ -38,6 +38,8 @@ pub struct TestClient {
     inbox: Arc<Inbox>,
     id: Arc<str>,
     deadline: Duration,
+    /// The line of the test that made it.
+    origin: &'static Location<'static>,
 }
 
 impl TestClient {
@@ -147,8 +149,8 @@ impl TestClient {
     /// Has each event of this name answered that the server wants an answer to, also those that have come already.
     ///
     /// Such events are not among those to be expected any more. The handler reads arguments and gives an answer like
-    /// one of the server's, and takes the place of an earlier one for this name. Arguments that do not fit it fail the
-    /// test.
+    /// one of the server's, and takes the place of an earlier one for this name. If it panics, or the arguments do not
+    /// fit it, the test fails: at what the client does next, at the latest when it is dropped.
     pub fn answer<T, R>(&mut self, event: &str, mut handler: impl FnMut(T) -> R + Send + 'static)
     where
         T: DeserializeOwned,
@@ -421,7 +423,7 @@ pub(crate) async fn join(
     namespace: &str,
     auth: Option<&Value>,
     deadline: Duration,
-    caller: &Location<'_>,
+    caller: &'static Location<'static>,
 ) -> Result<TestClient, Refused> {
     let wire = &lifeline.0;
     let packet = match wire.parser.encode_connect(namespace, auth) {
@@ -445,7 +447,9 @@ pub(crate) async fn join(
         Phase::Left { reason, .. } => Some(Decision::Failed(format!("the connection is closed: {reason}"))),
     });
     match decided.await {
-        Some(Decision::Joined(id)) => Ok(TestClient { wire: Arc::clone(lifeline), inbox, id, deadline }),
+        Some(Decision::Joined(id)) => {
+            Ok(TestClient { wire: Arc::clone(lifeline), inbox, id, deadline, origin: caller })
+        }
         Some(Decision::Refused(refused)) => Err(refused),
         Some(Decision::Failed(why)) => fail(caller, format_args!("{namespace} was not joined: {why}")),
         None => fail(caller, format_args!("{namespace} was not joined: no answer within {deadline:?}")),
@@ -483,7 +487,7 @@ async fn wait<R>(inbox: &Inbox, time: Duration, mut check: impl FnMut(&mut State
 impl Drop for TestClient {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.check_fault(Location::caller());
+            self.check_fault(self.origin);
         }
     }
 }

@@ -74,8 +74,10 @@ impl State {
     fn begin(&mut self, link: &Link) -> Option<(Receiver, Step)> {
         let receiver = match mem::replace(&mut self.server, Server::Busy) {
             Server::Ready(receiver) => receiver,
-            other => {
-                self.server = other;
+            Server::Busy => return None,
+            Server::Gone => {
+                self.server = Server::Gone;
+                self.waiting.clear();
                 return None;
             }
         };

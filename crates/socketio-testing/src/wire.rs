@@ -1,10 +1,12 @@
 //! One connection with all its namespaces, shared by the clients that are in them.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use socketio_parser::{Args, EncodedPacket, Packet, Parser};
+use socketio_parser::{Args, EncodedPacket, Limits, Packet, Parser};
 use socketio_server::{DisconnectReason, Server};
 
 use crate::failure::chain;
@@ -145,8 +147,9 @@ impl Wire {
         match answerer {
             None => inbox.change(|state| state.events.push_back(event)),
             Some((id, answerer)) => {
-                let answer = (*answerer.0.lock())(self, id, &event.args);
-                match answer {
+                // Its assertions must not end the reader, where nobody would notice.
+                let answer = catch_unwind(AssertUnwindSafe(|| (*answerer.0.lock())(self, id, &event.args)));
+                match answer.unwrap_or_else(|panic| Err(panic_message(&*panic))) {
                     Ok(packet) => self.send(&packet),
                     Err(fault) => inbox.report(format!("the event {event} was not answered: {fault}")),
                 }
@@ -157,15 +160,12 @@ impl Wire {
 
 /// The server's format without the server's bounds on what it receives and sends: a stock client has none.
 fn as_client(parser: &Parser) -> Parser {
-    match parser {
-        Parser::Json(limits) => Parser::Json(
-            limits
-                .with_max_attachments_in(usize::MAX)
-                .with_max_attachments_out(usize::MAX)
-                .with_max_attachment_bytes_total(usize::MAX),
-        ),
-        other => other.clone(),
-    }
+    let limits = Limits::default()
+        .with_max_attachments_in(usize::MAX)
+        .with_max_attachments_out(usize::MAX)
+        .with_max_attachment_bytes_total(usize::MAX);
+    // A format of somebody's own has bounds of its own.
+    parser.clone().with_limits(limits).unwrap_or_else(|| parser.clone())
 }
 
 /// Reads arguments, or says in words why they can't be read.
@@ -174,6 +174,11 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(args: &Args) -> Result<T, Str
         let expected = std::any::type_name::<T>();
         format!("{} does not fit {expected}: {}", show::args(args), chain(&error))
     })
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text").to_owned()
 }
 
 /// What the server answers a CONNECT with.

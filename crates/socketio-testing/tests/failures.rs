@@ -143,6 +143,14 @@ async fn a_question_that_does_not_fit_the_function_that_answers() {
     })
     .await;
     assert!(waiting.starts_with(expected), "{waiting}");
+    let panicked = message(async |io, mut client| {
+        client.answer("number?", |n: i32| assert!(n > 7, "{n} is too small"));
+        let asked = io.sockets()[0].emit_with_ack::<()>("number?", 7);
+        client.expect::<()>("missing").await;
+        drop(asked);
+    })
+    .await;
+    assert_eq!(panicked, r#"the event "number?"(7) was not answered: 7 is too small"#);
     // Even if the test waits for nothing any more.
     let io = server();
     let mut client = TestClient::connect(&io).await;
@@ -151,7 +159,7 @@ async fn a_question_that_does_not_fit_the_function_that_answers() {
     settle().await;
     let panic = std::panic::catch_unwind(AssertUnwindSafe(|| drop(client))).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
-    assert!(message.starts_with(expected), "{message}");
+    assert!(message.starts_with(expected) && message.contains(file!()), "{message}");
     drop(asked);
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socketio_server::{Binary, Data, DisconnectReason, EmitError, Reply, Server, Socket, State};
-use socketio_testing::{TestClient, settle};
+use socketio_testing::TestClient;
 
 /// So that several fit below a limit, and the limit is reached soon.
 const PIECE: usize = 256 * 1024;
@@ -121,14 +121,26 @@ async fn a_server_that_takes_no_more_is_sent_the_rest_later_and_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_leaves_a_server_that_takes_no_more_is_gone_at_once() {
-    let io = Server::builder().max_running_handlers(1).max_parked_bytes(1).build().unwrap();
+async fn what_a_server_does_not_read_is_lost_with_the_connection() {
+    let reasons = Arc::new(Mutex::new(Vec::<&str>::new()));
+    let builder = Server::builder().state(Arc::clone(&reasons));
+    let io = builder.max_running_handlers(1).max_parked_bytes(1).build().unwrap();
     io.on("slow", async || tokio::time::sleep(Duration::from_secs(100)).await);
-    let mut alice = TestClient::connect(&io).await;
-    for _ in 0..5 {
-        alice.emit("slow", ());
+    io.on_disconnect(async |reason: DisconnectReason, reasons: State<Arc<Mutex<Vec<&'static str>>>>| {
+        reasons.lock().unwrap().push(reason.as_str());
+    });
+    // The first event runs, the second fills what the server keeps, and it does not read the third.
+    for n_events in 1..=3 {
+        let mut alice = TestClient::connect(&io).await;
+        for _ in 0..n_events {
+            alice.emit("slow", ());
+        }
+        alice.disconnect().await;
+        assert!(io.sockets().is_empty());
     }
-    alice.disconnect();
-    settle().await;
-    assert!(io.sockets().is_empty());
+    assert_eq!(
+        *reasons.lock().unwrap(),
+        ["client namespace disconnect", "transport close", "transport close"],
+        "the farewell is among what was not read"
+    );
 }
