@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 use socketio_server::Server;
 
-use crate::client::{TestClient, join};
+use crate::client::TestClient;
 use crate::error::Refused;
 use crate::failure::{chain, fail};
+use crate::join::join;
 use crate::link::Request;
 use crate::wire::Wire;
 

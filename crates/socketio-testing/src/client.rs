@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use socketio_parser::{EncodeError, EncodedPacket, EventHeader};
 use socketio_server::{DisconnectReason, Server};
-use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::builder::{ClientBuilder, full_name, to_auth};
@@ -18,6 +16,7 @@ use crate::error::Refused;
 use crate::event::Event;
 use crate::failure::{chain, fail};
 use crate::inbox::{Answerer, Inbox, Phase, State};
+use crate::join::join;
 use crate::sync::Mutex;
 use crate::turn::{TURN, Turn};
 use crate::wire::{Lifeline, Wire, read};
@@ -327,6 +326,16 @@ impl TestClient {
         Turn::default()
     }
 
+    pub(crate) fn new(
+        wire: Arc<Lifeline>,
+        inbox: Arc<Inbox>,
+        id: Arc<str>,
+        deadline: Duration,
+        origin: &'static Location<'static>,
+    ) -> Self {
+        Self { wire, inbox, id, deadline, origin }
+    }
+
     fn wire(&self) -> &Arc<Wire> {
         &self.wire.0
     }
@@ -387,7 +396,7 @@ impl TestClient {
         check: impl FnMut(&mut State) -> Option<R>,
         caller: &Location<'_>,
     ) -> Option<R> {
-        let found = wait(&self.inbox, time, check).await;
+        let found = self.inbox.wait(time, check).await;
         self.check_fault(caller);
         found
     }
@@ -414,73 +423,6 @@ impl TestClient {
             )
         });
         fail(caller, message)
-    }
-}
-
-/// Joins a namespace over a connection.
-pub(crate) async fn join(
-    lifeline: &Arc<Lifeline>,
-    namespace: &str,
-    auth: Option<&Value>,
-    deadline: Duration,
-    caller: &'static Location<'static>,
-) -> Result<TestClient, Refused> {
-    let wire = &lifeline.0;
-    let packet = match wire.parser.encode_connect(namespace, auth) {
-        Ok(packet) => packet,
-        Err(error) => fail(caller, format_args!("{namespace} can't be joined: {}", chain(&error))),
-    };
-    if let Some(reason) = wire.link.end() {
-        fail(caller, format_args!("{namespace} can't be joined, the connection is closed: {reason}"));
-    }
-    let Some(inbox) = wire.enter(namespace) else {
-        fail(caller, format_args!("the client is in {namespace} already"));
-    };
-    wire.send(&packet);
-    let decided = wait(&inbox, deadline, |state| match &state.phase {
-        Phase::Joining => state.fault.take().map(Decision::Failed),
-        Phase::Joined { id } => Some(Decision::Joined(Arc::clone(id))),
-        Phase::Refused(payload) => Some(match Refused::new(payload.clone()) {
-            Ok(refused) => Decision::Refused(refused),
-            Err(error) => Decision::Failed(format!("the refusal can't be read: {}", chain(&error))),
-        }),
-        Phase::Left { reason, .. } => Some(Decision::Failed(format!("the connection is closed: {reason}"))),
-    });
-    match decided.await {
-        Some(Decision::Joined(id)) => {
-            Ok(TestClient { wire: Arc::clone(lifeline), inbox, id, deadline, origin: caller })
-        }
-        Some(Decision::Refused(refused)) => Err(refused),
-        Some(Decision::Failed(why)) => fail(caller, format_args!("{namespace} was not joined: {why}")),
-        None => fail(caller, format_args!("{namespace} was not joined: no answer within {deadline:?}")),
-    }
-}
-
-enum Decision {
-    Joined(Arc<str>),
-    Refused(Refused),
-    Failed(String),
-}
-
-/// Waits until `check` finds what it looks for, until something has gone wrong, or until the time is up.
-async fn wait<R>(inbox: &Inbox, time: Duration, mut check: impl FnMut(&mut State) -> Option<R>) -> Option<R> {
-    // A time past the end of the clock is as good as never.
-    let end = Instant::now().checked_add(time);
-    loop {
-        // Made before the look, so that no change between the two is missed.
-        let changed = inbox.changed();
-        let (found, is_faulty) = inbox.with(|state| (check(state), state.fault.is_some()));
-        if found.is_some() || is_faulty {
-            return found;
-        }
-        match end {
-            Some(end) => {
-                if timeout_at(end, changed).await.is_err() {
-                    return None;
-                }
-            }
-            None => changed.await,
-        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socketio_parser::{Args, EncodedPacket, Payload};
 use socketio_server::DisconnectReason;
-use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::show;
 use crate::sync::Mutex;
@@ -99,9 +100,30 @@ impl Inbox {
         result
     }
 
-    /// Ends with the next change after this call.
-    pub(crate) fn changed(&self) -> Notified<'_> {
-        self.changed.notified()
+    /// Waits until `check` finds what it looks for, until something has gone wrong, or until the time is up.
+    pub(crate) async fn wait<R>(
+        &self,
+        time: Duration,
+        mut check: impl FnMut(&mut State) -> Option<R>,
+    ) -> Option<R> {
+        // A time past the end of the clock is as good as never.
+        let end = Instant::now().checked_add(time);
+        loop {
+            // Made before the look, so that no change between the two is missed.
+            let changed = self.changed.notified();
+            let (found, is_faulty) = self.with(|state| (check(state), state.fault.is_some()));
+            if found.is_some() || is_faulty {
+                return found;
+            }
+            match end {
+                Some(end) => {
+                    if timeout_at(end, changed).await.is_err() {
+                        return None;
+                    }
+                }
+                None => changed.await,
+            }
+        }
     }
 
     /// The client has left, and whoever waits for an ack waits no longer.

@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod failure;
 mod inbox;
+mod join;
 mod link;
 mod reader;
 mod show;

@@ -33,6 +33,7 @@ pub(crate) async fn run(wire: Arc<Wire>) {
             }
         }
     }
+    // The end may have come after the last look.
     wire.uplink.drive(link);
     wire.leave_all(link.end().unwrap_or(DisconnectReason::TransportClose), false);
 }

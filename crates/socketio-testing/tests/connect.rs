@@ -234,3 +234,14 @@ async fn a_client_leaves_while_a_handler_runs() {
     alice.expect_nothing().await;
     assert_eq!(reasons(), ["client namespace disconnect"]);
 }
+
+#[test]
+fn a_client_may_outlive_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (io, reasons) = noting();
+    let alice = runtime.block_on(TestClient::connect(&io));
+    drop(runtime);
+    drop(alice);
+    assert!(io.sockets().is_empty());
+    assert!(reasons().is_empty(), "there is nothing left to run the handler");
+}
