@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engine_io_server::Engine;
+use socketio_parser::Parser;
 use tokio::time::Instant;
 
 use crate::builder::Builder;
@@ -131,6 +132,12 @@ impl Server {
     #[must_use]
     pub fn open(&self, connection: Arc<dyn Connection>) -> Receiver {
         Receiver::new(Arc::clone(&self.0), connection)
+    }
+
+    /// The format of packets that the clients of this server speak.
+    #[must_use]
+    pub fn parser(&self) -> &Parser {
+        &self.0.shared.parser
     }
 
     /// Ends the service in good order, within `deadline`.

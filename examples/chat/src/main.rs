@@ -7,13 +7,15 @@
 mod chat;
 mod page;
 mod protocol;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use socketio_server::{ClientFiles, Server, logging};
+use socketio_server::{Builder, ClientFiles, ConfigError, Server, logging};
 use tokio::net::TcpListener;
 
 /// The official client, as npm has put it there.
@@ -33,13 +35,8 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     logging::init()?;
-    let io = Server::builder()
-        .state(chat::Online::default())
-        .client_files(ClientFiles::from_dir(CLIENT).map_err(|error| format!("{error}\n{INSTALL}"))?)
-        // Far more than the longest message of this chat.
-        .max_http_buffer_size(64 * 1024)
-        .build()?;
-    chat::register(&io);
+    let client = ClientFiles::from_dir(CLIENT).map_err(|error| format!("{error}\n{INSTALL}"))?;
+    let io = server(Server::builder().client_files(client))?;
     let app = page::routes().layer(io.layer());
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
@@ -52,6 +49,17 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).with_graceful_shutdown(interrupt(io)).await?;
     Ok(())
+}
+
+/// The chat, whoever connects to it: browsers, or the clients of its tests.
+fn server(builder: Builder) -> Result<Server, ConfigError> {
+    let io = builder
+        .state(chat::Online::default())
+        // Far more than the longest message of this chat.
+        .max_http_buffer_size(64 * 1024)
+        .build()?;
+    chat::register(&io);
+    Ok(io)
 }
 
 /// Ends with Ctrl-C, once all clients were told.

@@ -11,6 +11,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("socketio-parser", &["engine-io-parser"]),
     ("socketio-adapter", &["engine-io-parser", "socketio-parser"]),
     ("socketio-server", &["engine-io-parser", "engine-io-server", "socketio-adapter", "socketio-parser"]),
+    ("socketio-testing", &["socketio-parser", "socketio-server"]),
 ];
 
 const FOR_ADAPTERS: &[&str] = &["engine-io-parser", "socketio-parser", "socketio-adapter"];
@@ -107,6 +108,7 @@ mod tests {
             ("socketio-redis", &["socketio-adapter", "socketio-emitter"]),
             ("socketio-emitter", &["socketio-parser"]),
             ("socketio-server", &["engine-io-server", "socketio-adapter"]),
+            ("socketio-testing", &["socketio-server", "socketio-parser"]),
             ("x-tokio", &[]),
         ]);
         assert_eq!(direction(&good), Vec::<String>::new());
@@ -117,10 +119,11 @@ mod tests {
             ("socketio-parser", &[]),
             ("socketio-adapter", &["socketio-redis"]),
             ("socketio-redis", &["socketio-server", "engine-io-server"]),
-            ("socketio-server", &["socketio-redis"]),
+            ("socketio-server", &["socketio-redis", "socketio-testing"]),
+            ("socketio-testing", &["engine-io-server"]),
         ]);
         let problems = direction(&bad);
-        assert_eq!(problems.len(), 6, "{problems:#?}");
+        assert_eq!(problems.len(), 8, "{problems:#?}");
         assert_eq!(
             problems[0],
             "engine-io-parser must not depend on socketio-parser: the arrows go the other way"
