@@ -57,8 +57,8 @@ impl Namespace {
     /// the server that asked; of several handlers the first answer counts. Errors are logged.
     ///
     /// Handlers start in the order of arrival, and as many may be running as of a client; events beyond that wait, up to
-    /// the same number of bytes, and more are dropped with a warning. Events with
-    /// one of the names that clients cannot send either, such as `connect`, are never received.
+    /// [`max_parked_bytes`](crate::Builder::max_parked_bytes), and more are dropped with a warning. Events with one of
+    /// the names that clients cannot send either, such as `connect`, are never received.
     ///
     /// ```
     /// use socketio_server::{Data, Namespace, Reply};
