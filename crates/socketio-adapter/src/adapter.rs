@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine_io_parser::Text;
 
 use crate::{
     AckStream, AdapterError, BroadcastOptions, Disconnect, Fetched, FetchedIds, JsonArgs, LinkStatus,
@@ -191,6 +192,15 @@ pub trait Adapter: Send + Sync + 'static {
     /// too, and the adapter appends to each event that is not volatile the position at which its log has it.
     fn supports_recovery(&self) -> bool {
         false
+    }
+
+    /// Calls `open` while no event can be delivered, and returns the position that the log has then: what comes after it
+    /// is what the session can miss. `open` is local and does not block: it lets the socket in.
+    ///
+    /// `None` without a log.
+    fn open_session(&self, open: &mut dyn FnMut()) -> Option<Text> {
+        open();
+        None
     }
 
     /// Keeps a session whose connection was lost.

@@ -19,6 +19,8 @@ struct Inner {
 pub enum AdapterErrorKind {
     /// The adapter was closed, or its server is gone.
     Closed,
+    /// The log of missed events does not reach back far enough.
+    Forgotten,
     /// The engine cannot be reached at the moment.
     LinkDown,
     /// What waits to be published has reached its limit; this message was not added.
@@ -70,6 +72,7 @@ impl fmt::Display for AdapterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind() {
             AdapterErrorKind::Closed => "the adapter is closed",
+            AdapterErrorKind::Forgotten => "the log does not reach back far enough",
             AdapterErrorKind::LinkDown => "the engine of the adapter cannot be reached",
             AdapterErrorKind::QueueFull => "too much waits to be published",
             AdapterErrorKind::TooLarge => "the message is too large for the engine of the adapter",

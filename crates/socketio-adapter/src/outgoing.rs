@@ -121,6 +121,33 @@ impl Outgoing {
         }
     }
 
+    /// The same event with a string as one more argument: a position in a log.
+    #[must_use]
+    pub fn with_last_arg(&self, arg: &str) -> Self {
+        let json = self.args_json();
+        // An event is a list of at least its name.
+        let open = json.strip_suffix(b"]").unwrap_or(json);
+        let mut text = String::from_utf8_lossy(open).into_owned();
+        text.push_str(",\"");
+        for char in arg.chars() {
+            match char {
+                '"' | '\\' => text.extend(['\\', char]),
+                '\0'..=' ' if char != ' ' => text.push_str(&format!("\\u{:04x}", u32::from(char))),
+                _ => text.push(char),
+            }
+        }
+        text.push_str("\"]");
+        Self::from_args(JsonArgs::new(text, self.attachments().collect()))
+    }
+
+    /// Whether the last argument is a string; without arguments, the name is.
+    #[must_use]
+    pub fn ends_in_a_string(&self) -> bool {
+        // Nothing else in JSON ends in a quote.
+        let json = self.args_json().trim_ascii_end();
+        json.strip_suffix(b"]").is_some_and(|rest| rest.trim_ascii_end().ends_with(b"\""))
+    }
+
     fn framed(&self) -> &[SharedFrame] {
         self.frames.get().map_or(&[], |frames| frames)
     }
@@ -210,5 +237,35 @@ mod tests {
         assert_eq!(packet.attachments().collect::<Vec<_>>(), [Bytes::from_static(&[7])]);
         let frames = packet.frames(|_| Err::<[SharedFrame; 0], _>("never called"));
         assert_eq!(frames.map(<[_]>::len), Ok(1));
+    }
+
+    #[test]
+    fn a_position_is_one_more_argument() {
+        let event = Outgoing::from_frames([SharedFrame::text(r#"2/chat,["a",1]"#)]);
+        assert_eq!(event.with_last_arg("x.1").args_json(), br#"["a",1,"x.1"]"#);
+        let odd = event.with_last_arg("\"\\\n ü");
+        assert_eq!(odd.args_json(), r#"["a",1,"\"\\\u000a ü"]"#.as_bytes());
+        let image = Bytes::from_static(&[1]);
+        let text = r#"51-["a",{"_placeholder":true,"num":0}]"#;
+        let binary = Outgoing::from_frames([SharedFrame::text(text), SharedFrame::binary(image.clone())]);
+        let binary = binary.with_last_arg("x");
+        assert_eq!(binary.args_json(), br#"["a",{"_placeholder":true,"num":0},"x"]"#);
+        assert_eq!(binary.attachments().collect::<Vec<_>>(), [image]);
+    }
+
+    #[test]
+    fn what_a_client_would_take_for_a_position_is_seen() {
+        for (json, is_string) in [
+            (r#"["a"]"#, true),
+            (r#"["a","b"]"#, true),
+            (r#"["a","b" ]"#, true),
+            (r#"["a",1]"#, false),
+            (r#"["a",["b"]]"#, false),
+            (r#"["a",{"b":"c"}]"#, false),
+            (r#"["a",null]"#, false),
+        ] {
+            let event = Outgoing::from_args(JsonArgs::new(json, vec![]));
+            assert_eq!(event.ends_in_a_string(), is_string, "{json}");
+        }
     }
 }

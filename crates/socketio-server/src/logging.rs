@@ -13,6 +13,7 @@
 //! | `socket.io:server` | shutdown, the files of the JavaScript client |
 //! | `socket.io:client` | connections that are closed for what they sent, or for joining nothing |
 //! | `socket.io:namespace` | who is refused, middlewares and adapters that fail |
+//! | `socket.io:parent-namespace` | namespaces that go when they are empty, predicates that fail |
 //! | `socket.io:socket` | handlers that fail, events that are not handled |
 //!
 //! A peer's misbehaviour is logged at the level debug, lost data at warn, our own faults at error.

@@ -19,6 +19,8 @@ pub struct Session {
     pub rooms: Vec<Room>,
     /// The data that the application kept with it, the text of a JSON object.
     pub data: Text,
+    /// Where the log ended when it began; what [`Adapter::open_session`](crate::Adapter::open_session) returned.
+    pub started_at: Text,
 }
 
 /// A session that was found again.
@@ -59,7 +61,13 @@ impl Session {
     /// A session that is in no room and has no data.
     #[must_use]
     pub fn new(private_id: impl Into<Text>, socket: SocketId) -> Self {
-        Self { private_id: private_id.into(), socket, rooms: Vec::new(), data: Text::from_static("{}") }
+        Self {
+            private_id: private_id.into(),
+            socket,
+            rooms: Vec::new(),
+            data: Text::from_static("{}"),
+            started_at: Text::default(),
+        }
     }
 }
 
