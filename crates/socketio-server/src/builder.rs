@@ -13,6 +13,7 @@ use crate::Server;
 use crate::client_files::{ClientFiles, ServeClient};
 use crate::config::{Config, Shared, StateMap};
 use crate::error::ConfigError;
+use crate::recovery::Recovery;
 
 /// The options of a server, with Node's names and defaults; [`build`](Self::build) makes the server.
 ///
@@ -255,6 +256,17 @@ impl Builder {
     #[must_use]
     pub fn adapter(mut self, factory: impl AdapterFactory) -> Self {
         self.adapters = Some(Box::new(factory));
+        self
+    }
+
+    /// Lets clients that lost their connection come back as the sockets they were. Default: they do not.
+    ///
+    /// Each event then carries its position in a log as a last argument, which stock clients keep and handlers of the
+    /// JavaScript client get. An adapter of [another kind](Self::adapter) must be able to keep sessions, or this has no
+    /// effect, and the log says so.
+    #[must_use]
+    pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
+        self.config.recovery = Some(recovery);
         self
     }
 

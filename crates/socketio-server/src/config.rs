@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use socketio_adapter::rooms::RoomLimits;
-use socketio_adapter::{AdapterFactory, InMemoryAdapterFactory};
+use socketio_adapter::{AdapterFactory, InMemoryAdapterFactory, SessionAwareAdapterFactory};
 use socketio_parser::Parser;
 
 use crate::client;
 use crate::deadlines::Deadlines;
 use crate::driver::ClientInner;
+use crate::recovery::Recovery;
 use crate::tasks::Tasks;
 
 /// Times and bounds; the builder documents each.
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) max_pending_acks: usize,
     pub(crate) max_dynamic_namespaces: usize,
     pub(crate) cleanup_empty_child_namespaces: bool,
+    pub(crate) recovery: Option<Recovery>,
     pub(crate) client: client::Limits,
     pub(crate) rooms: RoomLimits,
 }
@@ -45,6 +47,7 @@ impl Default for Config {
             max_pending_acks: 1024,
             max_dynamic_namespaces: 10_000,
             cleanup_empty_child_namespaces: true,
+            recovery: None,
             client: client::Limits::default(),
             rooms: RoomLimits::default(),
         }
@@ -73,10 +76,14 @@ impl Shared {
         state: StateMap,
         adapters: Option<Box<dyn AdapterFactory>>,
     ) -> Self {
+        let adapters = adapters.unwrap_or_else(|| match &config.recovery {
+            Some(recovery) => Box::new(SessionAwareAdapterFactory::new(recovery.limits)),
+            None => Box::new(InMemoryAdapterFactory),
+        });
         Self {
             config,
             parser,
-            adapters: adapters.unwrap_or_else(|| Box::new(InMemoryAdapterFactory)),
+            adapters,
             tasks: Tasks::new(),
             deadlines: Arc::new(Deadlines::new()),
             is_closing: AtomicBool::new(false),

@@ -266,7 +266,7 @@ impl ClientInner {
             self.schedule(&mut state);
         }
         let name = socket.namespace_inner().name();
-        match self.shared.parser.encode_connect(name, Some(&Welcome { sid: socket.id() })) {
+        match self.shared.parser.encode_connect(name, Some(&Welcome::to(socket))) {
             Ok(packet) => drop(self.send(packet)),
             Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT not encoded"),
         }
@@ -528,6 +528,15 @@ fn no_namespace(looked_up: &LookedUp) -> ConnectError {
 #[derive(serde::Serialize)]
 struct Welcome<'a> {
     sid: &'a str,
+    /// A secret, with which the client can come back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<&'a str>,
+}
+
+impl<'a> Welcome<'a> {
+    fn to(socket: &'a SocketInner) -> Self {
+        Self { sid: socket.id(), pid: socket.session().map(|key| &*key.private_id) }
+    }
 }
 
 fn log_panic(result: Result<(), crate::event::run::Panicked>) {

@@ -104,7 +104,8 @@ impl Broadcast {
             Ok(outgoing) => outgoing,
             Err(error) => return Emit::failed(&self.namespace, event, error),
         };
-        let receipt = self.namespace.adapter().broadcast(&outgoing, &self.options);
+        let send = || self.namespace.adapter().broadcast(&outgoing, &self.options);
+        let receipt = self.namespace.send(&outgoing, &self.options, send);
         Emit::to_namespace(&self.namespace, receipt, take_waking())
     }
 
@@ -122,7 +123,10 @@ impl Broadcast {
         let timeout = self.namespace.shared().config.ack_timeout;
         self.options.flags_mut().timeout.get_or_insert(timeout);
         let sent = self.encode(event, &args);
-        let sent = sent.map(|packet| self.namespace.adapter().broadcast_with_ack(&packet, &self.options));
+        let sent = sent.map(|packet| {
+            let send = || self.namespace.adapter().broadcast_with_ack(&packet, &self.options);
+            self.namespace.send(&packet, &self.options, send)
+        });
         // Who waits for answers need not wait for the waking too.
         drop(take_waking());
         AckStream::new(&self.namespace, event, sent)

@@ -1,19 +1,19 @@
 //! How a client joins a namespace: middleware, the answer, the connect handlers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use socketio_adapter::SocketId;
+use socketio_adapter::{Outgoing, Replay, SocketId};
 use socketio_parser::Payload;
 
 use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{NamespaceInner, Stay, Table};
+use crate::namespace::{Claim, NamespaceInner, Stay, Table};
 use crate::socket::SocketInner;
-use crate::{Handshake, Socket};
+use crate::{DisconnectReason, Handshake, Socket};
 
 /// Decides a CONNECT, answers it, and runs the connect handlers of a client that was let in.
 pub(crate) async fn join(
@@ -25,14 +25,30 @@ pub(crate) async fn join(
     auth: Option<Payload>,
 ) {
     namespace.initialize().await;
+    let (auth, claim) = if namespace.recovers() { Claim::take(auth) } else { (auth, None) };
+    let resumed = match claim {
+        Some(claim) => namespace.restore(&claim).await,
+        None => None,
+    };
     let handshake = Handshake::new(Arc::clone(&client), auth);
-    let socket = SocketInner::new(id, Arc::clone(&namespace), stay, handshake);
+    let (socket, replay) = match resumed {
+        Some(resumed) => {
+            let id = resumed.id.clone();
+            let (key, rooms, data, replay) = resumed.into_parts();
+            let kept = (key, rooms, data);
+            (SocketInner::resume(id, Arc::clone(&namespace), stay, handshake, kept), Some(replay))
+        }
+        None => {
+            let session = namespace.new_session();
+            (SocketInner::new(id, Arc::clone(&namespace), stay, handshake, session), None)
+        }
+    };
     let context = ConnectContext { socket: Socket::from_inner(&socket) };
     // As registered at this moment: what is added while the client is decided about is for the next one.
     let table = namespace.table();
     match decide(&socket, &table, &context).await {
         Ok(()) if !namespace.shared().is_closing.load(Ordering::Acquire) => {
-            if client.accept(&socket, ticket) {
+            if let_in(&client, &namespace, &socket, ticket, replay).await {
                 return welcome(&socket, &table, context).await;
             }
         }
@@ -43,13 +59,47 @@ pub(crate) async fn join(
     socket.forget_rooms();
 }
 
+/// Tells the client that it is in, and sends it what it missed; returns whether it is still there.
+async fn let_in(
+    client: &Arc<ClientInner>,
+    namespace: &Arc<NamespaceInner>,
+    socket: &Arc<SocketInner>,
+    ticket: u64,
+    replay: Option<Box<dyn Replay>>,
+) -> bool {
+    let Some(replay) = replay else {
+        return namespace.open_session(socket, &mut || client.accept(socket, ticket));
+    };
+    let is_in = Arc::new(AtomicBool::new(false));
+    let resume = {
+        let (client, socket, is_in) = (Arc::clone(client), Arc::clone(socket), Arc::clone(&is_in));
+        move |missed: Vec<Outgoing>| {
+            if client.accept(&socket, ticket) {
+                is_in.store(true, Ordering::Relaxed);
+                socket.catch_up(&missed);
+            }
+        }
+    };
+    match replay.replay(Box::new(resume)).await {
+        Ok(()) => namespace.session_resumed(socket),
+        // It was found a moment ago. The client comes back by itself, and gets a new session.
+        Err(error) => {
+            tracing::debug!(target: "socket.io:namespace", sid = %socket.id(), %error, "a session was found, but not what it missed");
+            client.connection.close(DisconnectReason::TransportClose);
+        }
+    }
+    is_in.load(Ordering::Relaxed)
+}
+
 /// Runs the middlewares, one after the other, until one refuses or the time is up.
 async fn decide(
     socket: &Arc<SocketInner>,
     table: &Table,
     context: &ConnectContext,
 ) -> Result<(), ConnectError> {
-    if table.middlewares.is_empty() {
+    let recovery = socket.shared().config.recovery.as_ref();
+    let is_skipped = socket.is_recovered() && recovery.is_some_and(|recovery| recovery.skip_middlewares);
+    if table.middlewares.is_empty() || is_skipped {
         return Ok(());
     }
     let mut decision = Box::pin(async {

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use engine_io_parser::SharedFrame;
 use smallvec::SmallVec;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Room, SocketId};
+use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Outgoing, Room, SocketId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
@@ -25,6 +25,7 @@ use crate::namespace::local::{Local, Receipts, Slot};
 use crate::namespace::node::Node;
 use crate::namespace::room_events::RoomEvents;
 use crate::namespace::server_side::{ServerEventHandler, ServerSide};
+use crate::namespace::sessions::Sessions;
 use crate::namespace::table::Table;
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -46,6 +47,9 @@ pub(crate) struct NamespaceInner {
     is_initialized: watch::Sender<bool>,
     next_ack_id: AtomicU64,
     server_side: ServerSide,
+    sessions: Sessions,
+    /// Somebody listens to what is sent to a socket, or once did.
+    has_outgoing_listeners: AtomicBool,
 }
 
 impl NamespaceInner {
@@ -64,6 +68,8 @@ impl NamespaceInner {
             is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
             server_side: ServerSide::default(),
+            sessions: Sessions::default(),
+            has_outgoing_listeners: AtomicBool::new(false),
         })
     }
 
@@ -83,6 +89,10 @@ impl NamespaceInner {
         if let Ok(runtime) = Handle::try_current() {
             self.start_adapter(&runtime);
         }
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     pub(crate) fn role(&self) -> &Role {
@@ -143,7 +153,13 @@ impl NamespaceInner {
             let node = Arc::new(Node { name: self.name.clone(), namespace: Weak::clone(&parent) });
             match self.role {
                 Role::Parent(_) => Arc::new(FamilyAdapter { node, parent }),
-                Role::Single | Role::Child(_) => self.shared.adapters.create(node),
+                Role::Single | Role::Child(_) => {
+                    let adapter = self.shared.adapters.create(node);
+                    if self.shared.config.recovery.is_some() && !adapter.supports_recovery() {
+                        tracing::error!(target: "socket.io:namespace", namespace = self.name(), "this adapter cannot keep sessions: clients that lose their connection do not recover");
+                    }
+                    adapter
+                }
             }
         })
     }
@@ -304,10 +320,14 @@ impl NamespaceInner {
     pub(crate) fn deliver(&self, frames: &[SharedFrame], options: &BroadcastOptions) -> usize {
         let mut sockets = RECIPIENTS.take();
         self.select(options, &mut sockets);
+        // Of what this node sends, listeners have heard before.
+        let is_unheard = self.has_outgoing_listeners() && !IS_SENDING.get();
         let mut wakes = Vec::new();
         let mut n_reached = 0;
         for socket in sockets.drain(..) {
-            socket.outgoing.notify(&self.shared.parser, frames);
+            if is_unheard {
+                socket.outgoing.notify(&self.shared.parser, frames);
+            }
             let queued = if options.flags().volatile {
                 socket.queue_volatile(frames)
             } else {
@@ -323,6 +343,43 @@ impl NamespaceInner {
         }
         wake_paced(wakes);
         n_reached
+    }
+
+    pub(crate) fn listen_to_outgoing(&self) {
+        self.has_outgoing_listeners.store(true, Ordering::Relaxed);
+    }
+
+    fn has_outgoing_listeners(&self) -> bool {
+        self.has_outgoing_listeners.load(Ordering::Relaxed)
+    }
+
+    /// Runs `send`, which hands an event to the adapter, after those were told who listen to what is sent to their socket:
+    /// an adapter may deliver under a lock of its own, where no user code is to run.
+    pub(crate) fn send<R>(
+        &self,
+        packet: &Outgoing,
+        options: &BroadcastOptions,
+        send: impl FnOnce() -> R,
+    ) -> R {
+        if self.is_listened_to() {
+            let mut sockets = Vec::new();
+            self.select(options, &mut sockets);
+            if let Ok(frames) = packet.frames(|_| Err::<[SharedFrame; 0], _>(())) {
+                sockets.iter().for_each(|socket| socket.outgoing.notify(&self.shared.parser, frames));
+            }
+        }
+        let before = IS_SENDING.replace(true);
+        let result = send();
+        IS_SENDING.set(before);
+        result
+    }
+
+    /// Whether anybody listens to what is sent to a socket, of the children's too.
+    fn is_listened_to(&self) -> bool {
+        match &self.role {
+            Role::Parent(family) => family.children().iter().any(|child| child.has_outgoing_listeners()),
+            Role::Single | Role::Child(_) => self.has_outgoing_listeners(),
+        }
     }
 
     /// Hands an error to the hook and to the log.
@@ -388,6 +445,8 @@ pub(crate) fn take_waking() -> Option<oneshot::Receiver<()>> {
 }
 
 thread_local! {
+    /// An event of this node's is on its way through the adapter.
+    static IS_SENDING: Cell<bool> = const { Cell::new(false) };
     static RECIPIENTS: Cell<Vec<Arc<SocketInner>>> = const { Cell::new(Vec::new()) };
     static WAKING: Cell<Option<oneshot::Receiver<()>>> = const { Cell::new(None) };
 }

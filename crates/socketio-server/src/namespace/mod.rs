@@ -14,6 +14,7 @@ mod room_events;
 mod server_acks;
 mod server_side;
 mod servers;
+mod sessions;
 mod table;
 mod view;
 
@@ -30,6 +31,7 @@ pub(crate) use pattern::Pattern;
 pub(crate) use registry::{LookedUp, Registry};
 pub use room_events::{RoomEvent, RoomEvents, RoomEventsMissed};
 pub use server_acks::{ServerAcks, ServerReplies};
+pub(crate) use sessions::{Claim, SessionKey};
 pub(crate) use table::{Registered, Table};
 pub use view::AdapterView;
 

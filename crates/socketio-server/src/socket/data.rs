@@ -37,6 +37,7 @@ struct Node {
 }
 
 /// How a value is shown to others.
+#[derive(Clone)]
 struct Shared {
     key: Box<str>,
     to_json: fn(&(dyn Any + Send + Sync)) -> Option<String>,
@@ -90,6 +91,19 @@ impl SocketData {
         T: Serialize + Send + Sync + 'static,
     {
         self.set_as(value, Some(Box::new(Shared { key: key.into(), to_json: to_json::<T> })))
+    }
+
+    /// The same values for another socket, which goes on from here.
+    pub(crate) fn duplicate(&self) -> Self {
+        let copy = Self::default();
+        let (mut from, mut to) = (&self.head, &copy.head);
+        while let Some(node) = from.get() {
+            let (value, shared) = (Arc::clone(&node.value), node.shared.clone());
+            let next = OnceLock::new();
+            to = &to.get_or_init(|| Box::new(Node { type_id: node.type_id, value, shared, next })).next;
+            from = &node.next;
+        }
+        copy
     }
 
     /// What is shown to others, as the text of a JSON object.

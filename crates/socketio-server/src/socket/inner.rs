@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine_io_parser::{SharedFrame, Text};
 use socketio_adapter as adapter;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{AckSink, Room, SocketId, SocketSnapshot};
+use socketio_adapter::{AckSink, Outgoing, Room, SocketId, SocketSnapshot};
 
 use crate::config::Shared;
 use crate::connection::{SendError, Wake};
@@ -14,7 +14,8 @@ use crate::driver::ClientInner;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::event::DisconnectContext;
 use crate::event::dispatch::{self, Dispatch};
-use crate::namespace::{NamespaceInner, Receipts, Slot, Stay};
+use crate::interchange::frames_of_args;
+use crate::namespace::{NamespaceInner, Receipts, SessionKey, Slot, Stay};
 use crate::socket::acks::{AckTable, OpenWait, Refused};
 use crate::socket::data::SocketData;
 use crate::socket::gate::{Farewell, Gate};
@@ -33,6 +34,9 @@ pub(crate) struct SocketInner {
     pub(crate) acks: Mutex<AckTable>,
     gate: Gate,
     membership: Mutex<Membership>,
+    /// If the socket can come back.
+    session: Option<Box<SessionKey>>,
+    is_recovered: bool,
 }
 
 /// Where a socket stands in its namespace's table.
@@ -67,8 +71,11 @@ impl SocketInner {
         namespace: Arc<NamespaceInner>,
         stay: Stay,
         handshake: Handshake,
+        session: Option<SessionKey>,
     ) -> Arc<Self> {
         Arc::new(Self {
+            session: session.map(Box::new),
+            is_recovered: false,
             id,
             namespace,
             handshake,
@@ -79,6 +86,41 @@ impl SocketInner {
             gate: Gate::new(),
             membership: Mutex::new(Membership::Early { rooms: Vec::new(), stay }),
         })
+    }
+
+    /// A socket that goes on where it was.
+    pub(crate) fn resume(
+        id: SocketId,
+        namespace: Arc<NamespaceInner>,
+        stay: Stay,
+        handshake: Handshake,
+        (session, rooms, data): (SessionKey, Vec<Room>, SocketData),
+    ) -> Arc<Self> {
+        let own = Room::from(&id);
+        let rooms = rooms.into_iter().filter(|room| *room != own).collect();
+        let mut socket = Self::new(id, namespace, stay, handshake, Some(session));
+        if let Some(socket) = Arc::get_mut(&mut socket) {
+            socket.is_recovered = true;
+            socket.data = data;
+            if let Membership::Early { rooms: early, .. } = &mut *socket.membership.lock() {
+                *early = rooms;
+            }
+        }
+        socket
+    }
+
+    pub(crate) fn session(&self) -> Option<&SessionKey> {
+        self.session.as_deref()
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.is_recovered
+    }
+
+    /// Whether an event for it is of any use: it is here, or may come back.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.is_connected()
+            || self.session().is_some_and(|key| self.namespace.sessions().is_gone(&key.private_id))
     }
 
     pub(crate) fn id(&self) -> &SocketId {
@@ -117,6 +159,20 @@ impl SocketInner {
     /// Queues frames if the socket is connected and ready to receive at this instant.
     pub(crate) fn queue_volatile(&self, frames: &[SharedFrame]) -> Result<Option<Wake>, EmitError> {
         self.through_gate(|| self.client().connection.queue_volatile(frames))
+    }
+
+    /// Queues what the client missed. That it was sent once before, listeners know.
+    pub(crate) fn catch_up(&self, missed: &[Outgoing]) {
+        let parser = &self.shared().parser;
+        for packet in missed {
+            let name = self.namespace.name();
+            match packet.frames(|args| frames_of_args(parser, name, None, args)) {
+                Ok(frames) => drop(self.queue(frames)),
+                Err(error) => {
+                    tracing::error!(target: "socket.io:socket", sid = %self.id, %error, "a missed event not encoded");
+                }
+            }
+        }
     }
 
     fn through_gate<T>(&self, send: impl FnOnce() -> T) -> Result<T, EmitError> {
@@ -194,7 +250,10 @@ impl SocketInner {
         let waiting = self.acks.lock().close();
         drop(waiting);
         self.outgoing.clear();
+        // Before it leaves, so that its namespace does not go.
+        let stay = self.session().and_then(|_| Stay::begin(&self.namespace));
         let rooms = self.leave_namespace();
+        self.namespace.session_ended(self, reason, &rooms, stay);
         let context =
             closed.was_open.then(|| DisconnectContext { socket: Socket::from_inner(self), reason, rooms });
         if context.is_none() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio_adapter::{Room, SocketId};
+use socketio_adapter::{BroadcastOptions, Room, SocketId};
 use socketio_parser::{EncodeError, EncodedPacket, EventHeader};
 
 pub use ack_future::AckFuture;
@@ -29,7 +29,8 @@ use crate::event::{
     DisconnectContext, EventContext, EventMiddlewareOutcome, ExtractError, Handler, HandlerId, Outcome,
     assert_not_reserved, erase_disconnect, erase_event, erase_event_middleware,
 };
-use crate::namespace::Registered;
+use crate::interchange;
+use crate::namespace::{Registered, take_waking};
 use crate::socket::outgoing::Place;
 use crate::{Args, Handshake, Namespace};
 
@@ -69,12 +70,39 @@ impl Socket {
     /// # }
     /// ```
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
+        if self.0.session().is_some() {
+            let result = self.emit_logged(event, &args, false);
+            return Emit::to_socket(self, event, result);
+        }
         let result = self.encode(event, None, &args).map_err(EmitError::from);
         let result = result.and_then(|packet| {
             self.0.outgoing.notify(&self.shared().parser, packet.frames());
             self.0.queue(packet.frames()).map(drop)
         });
         Emit::to_socket(self, event, result)
+    }
+
+    /// Sends an event by way of the adapter, which keeps it for the case that the client misses it.
+    fn emit_logged<T: Serialize>(&self, event: &str, args: &T, volatile: bool) -> Result<(), EmitError> {
+        let namespace = self.0.namespace_inner();
+        let header = EventHeader::new(namespace.name(), event);
+        let packet = interchange::outgoing(&self.shared().parser, &header, args)?;
+        if !self.0.is_expected() {
+            return Err(EmitError::Disconnected);
+        }
+        let mut options = BroadcastOptions::new().to(self.id());
+        options.flags_mut().volatile = volatile;
+        drop(namespace.send(&packet, &options, || namespace.adapter().broadcast(&packet, &options)));
+        drop(take_waking());
+        Ok(())
+    }
+
+    /// Whether the client came back after it had lost its connection: the socket has the id, the rooms and the data that
+    /// it had, and the client has got, or is just getting, what it missed. See
+    /// [`Builder::connection_state_recovery`](crate::Builder::connection_state_recovery).
+    #[must_use]
+    pub fn is_recovered(&self) -> bool {
+        self.0.is_recovered()
     }
 
     /// Events that the client may miss: they are dropped unless it is ready to receive at that instant.
@@ -242,12 +270,18 @@ impl Socket {
     /// It is called by whoever emits, before the event is in the outbox, and must not block. An event that is broadcast
     /// is decoded for each socket that listens: this is for debugging and for tests rather than for every socket.
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) -> HandlerId {
-        self.0.outgoing.add(Arc::new(listener), &Place::Last)
+        self.listen(Arc::new(listener), &Place::Last)
+    }
+
+    fn listen(&self, listener: Arc<outgoing::Listener>, place: &Place) -> HandlerId {
+        let id = self.0.outgoing.add(listener, place);
+        self.0.namespace_inner().listen_to_outgoing();
+        id
     }
 
     /// As [`on_any_outgoing`](Self::on_any_outgoing), but before those that are there already.
     pub fn prepend_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) -> HandlerId {
-        self.0.outgoing.add(Arc::new(listener), &Place::First)
+        self.listen(Arc::new(listener), &Place::First)
     }
 
     /// Takes all listeners of [`on_any_outgoing`](Self::on_any_outgoing) off; [`off`](Self::off) takes one.
@@ -450,6 +484,9 @@ impl Volatile<'_> {
     /// Sends an event if the client is ready to receive at this instant, or else drops it as a whole.
     pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
         let Self(socket) = self;
+        if socket.0.session().is_some() {
+            return Emit::to_socket(socket, event, socket.emit_logged(event, &args, true));
+        }
         let result = socket.encode(event, None, &args).map_err(EmitError::from);
         let result = result.and_then(|packet| {
             socket.0.outgoing.notify(&socket.shared().parser, packet.frames());
