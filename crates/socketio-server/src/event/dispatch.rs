@@ -132,7 +132,7 @@ pub(crate) fn handle_event(socket: &Arc<SocketInner>, event: Event) -> Flow {
     }
     let handlers = state.begin(socket);
     drop(state);
-    if handlers.has_middleware() {
+    if !handlers.is_plain() && handlers.has_middleware() {
         let starting = Starting::new(socket, handlers);
         let checked = Caught::new(|| Box::pin(async move { starting.check(event).await }));
         poll_or_spawn(socket, checked);
@@ -226,7 +226,7 @@ struct Handlers {
 impl Handlers {
     /// The namespace's, then the socket's own.
     fn tables(&self) -> impl Iterator<Item = &Table> {
-        std::iter::once(&*self.shared.1).chain(self.own.as_deref())
+        [Some(&*self.shared.1), self.own.as_deref()].into_iter().flatten()
     }
 
     /// Adds the handlers of all events.
@@ -237,16 +237,19 @@ impl Handlers {
     }
 
     /// Adds the handlers of an event.
+    #[inline]
     fn find<'a>(&'a self, name: &str, found: &mut Found<'a>) {
         for table in self.tables() {
             if let Some(list) = table.events.get(name) {
-                found.extend(list);
+                list.iter().for_each(|handler| found.push(handler));
             }
         }
     }
 
-    fn has_any(&self) -> bool {
-        self.tables().any(|table| !table.any.is_empty())
+    /// Whether events concern nobody but their own handlers, as is usual.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.own.is_none() && self.shared.1.any.is_empty() && self.shared.1.event_middlewares.is_empty()
     }
 
     fn has_middleware(&self) -> bool {
@@ -262,12 +265,17 @@ fn start(socket: &Arc<SocketInner>, handlers: &Handlers, event: Event) {
         return;
     }
     let mut found = Found::new();
-    if handlers.has_any() {
+    if !handlers.is_plain() {
         handlers.find_any(&mut found);
     }
     handlers.find(&event.name, &mut found);
     let handle = Socket::from_inner(socket);
-    let acks = Ack::for_handlers(&handle, event.id, found.len());
+    let mut acks = Ack::for_handlers(&handle, event.id, found.len());
+    // Most events have one handler.
+    if let [handler] = found[..] {
+        let Event { name, args, .. } = event;
+        return call(socket, handler, EventContext { socket: handle, name, args, ack: acks.next() });
+    }
     call_each(socket, handle, &found, event, acks);
 }
 

@@ -83,6 +83,9 @@ impl Socket {
     }
 
     /// Sends an event by way of the adapter, which keeps it for the case that the client misses it.
+    ///
+    /// Apart from the rest, so that each kind of arguments does not have it inline.
+    #[inline(never)]
     fn emit_logged<T: Serialize>(&self, event: &str, args: &T, volatile: bool) -> Result<(), EmitError> {
         let namespace = self.0.namespace_inner();
         let header = EventHeader::new(namespace.name(), event);
