@@ -38,6 +38,8 @@ pub struct Receiver {
     awaits_attachments: bool,
     /// A violation has closed the connection: what still comes is ignored.
     has_failed: bool,
+    /// The engine has said that the connection is closed.
+    is_closed: bool,
 }
 
 impl Receiver {
@@ -45,7 +47,15 @@ impl Receiver {
         let shared = Arc::clone(server.shared());
         let decoder = shared.parser.decoder();
         let client = ClientInner::new(shared, connection);
-        Self { client, server, decoder, n_bytes: 0, awaits_attachments: false, has_failed: false }
+        Self {
+            client,
+            server,
+            decoder,
+            n_bytes: 0,
+            awaits_attachments: false,
+            has_failed: false,
+            is_closed: false,
+        }
     }
 
     /// A message has come in; messages are to be handed over in order, and never two at a time.
@@ -76,7 +86,8 @@ impl Receiver {
     }
 
     /// The connection is closed: all its sockets leave, for this reason.
-    pub fn on_close(self, reason: DisconnectReason) {
+    pub fn on_close(mut self, reason: DisconnectReason) {
+        self.is_closed = true;
         self.client.closed(reason);
     }
 
@@ -159,7 +170,9 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.client.closed(DisconnectReason::TransportClose);
+        if !self.is_closed {
+            self.client.closed(DisconnectReason::TransportClose);
+        }
     }
 }
 
@@ -340,6 +353,16 @@ impl ClientInner {
 
     /// The connection is gone.
     fn closed(self: &Arc<Self>, reason: DisconnectReason) {
+        if !namespace::is_locked_by_adapter() {
+            return self.end(reason);
+        }
+        // An event was one too many for this client, and is still on its way to others. What happens at a socket's end, user
+        // code among it, has to wait for that.
+        let client = Arc::clone(self);
+        self.runtime.spawn(async move { client.end(reason) });
+    }
+
+    fn end(self: &Arc<Self>, reason: DisconnectReason) {
         let sockets = {
             let mut state = self.state.lock();
             if state.namespaces.is_closed() {

@@ -10,6 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use socketio_server::{Auth, Binary, ConnectError, DisconnectReason, EmitError, Recovery, Server, Socket};
 use support::{Notes, Peer, build, server, settle};
+use test_support::wait;
+use test_support::ws::WebSocket;
+use tokio::net::TcpListener;
 
 fn recovering() -> Server {
     build(Server::builder().connection_state_recovery(Recovery::default()))
@@ -249,6 +252,61 @@ async fn middleware_decides_again_and_a_refused_session_is_gone() {
     let (_, again, _) = connect(&io, Some(&session));
     assert_ne!(again.sid, session.sid);
     assert_eq!(n_asked.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_while_it_is_decided_about_can_still_come_back() {
+    let io = recovering();
+    let (mut peer, session, _) = connect(&io, None);
+    socket_of(&io, &session).join("room");
+    lose(&mut peer);
+    io.to("room").emit("missed", ());
+    io.use_middleware(async |socket: Socket| {
+        if socket.is_recovered() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let mut peer = Peer::open(&io);
+    peer.send(&format!(r#"0{{"pid":"{}"}}"#, session.pid));
+    lose(&mut peer);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut peer = Peer::open(&io);
+    peer.send(&format!(r#"0{{"pid":"{}"}}"#, session.pid));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let sent = peer.take();
+    assert!(sent[0].contains(&session.sid) && sent[1].starts_with(r#"2["missed""#), "{sent:?}");
+    assert!(socket_of(&io, &session).rooms().iter().any(|room| &**room == "room"));
+}
+
+/// The close is caused from within the delivery, where the log is locked.
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_closed_by_a_broadcast_and_may_come_back() {
+    let (io, notes) = (recovering(), Notes::default());
+    let noted = notes.clone();
+    let emits = io.clone();
+    io.on_disconnect(move |reason: DisconnectReason| {
+        noted.add(reason.as_str());
+        emits.emit("gone", ());
+        async {}
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn({
+        let io = io.clone();
+        async move { io.serve(listener).await }
+    });
+    let mut client = WebSocket::connect(address, "/socket.io/?EIO=4&transport=websocket").await;
+    client.text().await;
+    client.send_text("40").await;
+    client.text().await;
+    let text = "x".repeat(1 << 20);
+    for _ in 0..40 {
+        io.emit("large", &text);
+    }
+    wait::until("the client is closed", || io.n_sockets() == 0).await;
+    wait::until("its end is told", || !notes.take().is_empty()).await;
+    io.close().await;
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

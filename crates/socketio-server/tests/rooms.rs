@@ -170,6 +170,7 @@ async fn a_middleware_cannot_join_the_room_of_another_socket_either() {
     });
     let mut intruder = Peer::join(&io);
     io.to(io.sockets()[0].id()).emit("e", ());
+    settle().await;
     assert_eq!(notes.take(), ["connect"]);
     let received = [victim.take(), intruder.take()];
     assert_eq!(received.iter().flatten().count(), 1);

@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socketio_server::{
-    Args, Auth, Binary, ConfigError, ConnectError, Data, DisconnectReason, Emit, Handshake, Namespace,
-    Parser, Reply, Server, Socket, State, Value,
+    Args, Auth, Binary, Builder, ConfigError, ConnectError, Data, DisconnectReason, Emit, Handshake,
+    Namespace, Reply, Server, Socket, State, Value,
 };
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 /// Serves; the event `restart` ends the server, and another takes its place on the same port.
-pub(crate) async fn serve(mut listener: TcpListener, parser: Parser) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn serve(
+    mut listener: TcpListener,
+    options: impl Fn() -> Builder,
+) -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     loop {
-        let io = build(parser.clone())?;
+        let io = build(options())?;
         let restart = Arc::new(Notify::new());
         let requested = Arc::clone(&restart);
         io.on("restart", move || {
@@ -31,15 +34,15 @@ pub(crate) async fn serve(mut listener: TcpListener, parser: Parser) -> Result<(
     }
 }
 
-fn build(parser: Parser) -> Result<Server, ConfigError> {
-    let io = Server::builder()
+fn build(options: Builder) -> Result<Server, ConfigError> {
+    let io = options
         .ping_interval(Duration::from_secs(2))
         .ping_timeout(Duration::from_secs(2))
         .max_http_buffer_size(2_000_000)
-        .parser(parser)
         .state(Reasons::default())
         .build()?;
     messages(&io);
+    recovery(&io);
     rooms(&io);
     lifecycle(&io);
     io.of("/slow").use_middleware(async || tokio::time::sleep(Duration::from_millis(100)).await);
@@ -53,6 +56,19 @@ fn build(parser: Parser) -> Result<Server, ConfigError> {
         .use_middleware(authenticate)
         .on_connect(async |socket: Socket, Auth(auth): Auth<Value>| socket.emit("welcome", token(&auth)));
     Ok(io)
+}
+
+/// What a client that is gone for a while may miss.
+fn recovery(io: &Server) {
+    io.on("recovered", async |socket: Socket| Reply(socket.is_recovered()));
+    io.on("say", async |io: Server, args: Args| {
+        io.emit("said", args);
+        Reply(())
+    });
+    io.on("say-volatile", async |io: Server, args: Args| {
+        io.volatile().emit("said", args);
+        Reply(())
+    });
 }
 
 /// Events, acks, binary and volatile ones.

@@ -43,6 +43,27 @@ scripts! {
 }
 
 #[test]
+fn recovery_on_polling() {
+    check_recovery("polling");
+}
+
+#[test]
+fn recovery_on_websocket() {
+    check_recovery("websocket");
+}
+
+#[test]
+fn recovery_after_an_upgrade() {
+    check_recovery("upgrade");
+}
+
+/// Only ours: the official server does not let back a client that got no event yet.
+fn check_recovery(transport: &str) {
+    let server = conformance("playground-recovery");
+    run_script("socketio-recovery.mjs", &[&server.url(), transport]);
+}
+
+#[test]
 fn messagepack_on_polling() {
     check_messagepack("polling");
 }

@@ -11,7 +11,7 @@ use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{Claim, NamespaceInner, Stay, Table};
+use crate::namespace::{Claim, NamespaceInner, Stay, Table, locked_by_adapter};
 use crate::socket::SocketInner;
 use crate::{DisconnectReason, Handshake, Socket};
 
@@ -74,14 +74,18 @@ async fn let_in(
     let resume = {
         let (client, socket, is_in) = (Arc::clone(client), Arc::clone(socket), Arc::clone(&is_in));
         move |missed: Vec<Outgoing>| {
-            if client.accept(&socket, ticket) {
-                is_in.store(true, Ordering::Relaxed);
-                socket.catch_up(&missed);
-            }
+            locked_by_adapter(|| {
+                if client.accept(&socket, ticket) {
+                    is_in.store(true, Ordering::Relaxed);
+                    socket.catch_up(&missed);
+                }
+            });
         }
     };
     match replay.replay(Box::new(resume)).await {
-        Ok(()) => namespace.session_resumed(socket),
+        Ok(()) if is_in.load(Ordering::Relaxed) => namespace.session_resumed(socket),
+        // It has gone again, and may come back.
+        Ok(()) => namespace.session_unused(socket),
         // It was found a moment ago. The client comes back by itself, and gets a new session.
         Err(error) => {
             tracing::debug!(target: "socket.io:namespace", sid = %socket.id(), %error, "a session was found, but not what it missed");

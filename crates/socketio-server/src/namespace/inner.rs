@@ -321,7 +321,7 @@ impl NamespaceInner {
         let mut sockets = RECIPIENTS.take();
         self.select(options, &mut sockets);
         // Of what this node sends, listeners have heard before.
-        let is_unheard = self.has_outgoing_listeners() && !IS_SENDING.get();
+        let is_unheard = self.has_outgoing_listeners() && !is_locked_by_adapter();
         let mut wakes = Vec::new();
         let mut n_reached = 0;
         for socket in sockets.drain(..) {
@@ -368,10 +368,7 @@ impl NamespaceInner {
                 sockets.iter().for_each(|socket| socket.outgoing.notify(&self.shared.parser, frames));
             }
         }
-        let before = IS_SENDING.replace(true);
-        let result = send();
-        IS_SENDING.set(before);
-        result
+        locked_by_adapter(send)
     }
 
     /// Whether anybody listens to what is sent to a socket, of the children's too.
@@ -444,9 +441,26 @@ pub(crate) fn take_waking() -> Option<oneshot::Receiver<()>> {
     WAKING.take()
 }
 
+/// Runs what an adapter may do under a lock of its own, where no user code is to run.
+pub(crate) fn locked_by_adapter<R>(run: impl FnOnce() -> R) -> R {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_LOCKED.set(self.0);
+        }
+    }
+    let _before = Before(IS_LOCKED.replace(true));
+    run()
+}
+
+/// Whether an adapter may have locked something on this thread at this moment: what runs user code has to wait then.
+pub(crate) fn is_locked_by_adapter() -> bool {
+    IS_LOCKED.get()
+}
+
 thread_local! {
-    /// An event of this node's is on its way through the adapter.
-    static IS_SENDING: Cell<bool> = const { Cell::new(false) };
+    /// Within [`locked_by_adapter`].
+    static IS_LOCKED: Cell<bool> = const { Cell::new(false) };
     static RECIPIENTS: Cell<Vec<Arc<SocketInner>>> = const { Cell::new(Vec::new()) };
     static WAKING: Cell<Option<oneshot::Receiver<()>>> = const { Cell::new(None) };
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 pub(crate) use connect::join;
 pub(crate) use dynamic::{Child, Family, Params, Role, Rule, Stay};
-pub(crate) use inner::{NamespaceInner, take_waking};
+pub(crate) use inner::{NamespaceInner, is_locked_by_adapter, locked_by_adapter, take_waking};
 pub(crate) use local::{Receipts, Slot};
 pub(crate) use pattern::Pattern;
 pub(crate) use registry::{LookedUp, Registry};

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::DisconnectReason;
 use crate::event::run::Caught;
-use crate::namespace::{NamespaceInner, Stay};
+use crate::namespace::{NamespaceInner, Stay, locked_by_adapter};
 use crate::socket::{SocketData, SocketInner};
 use crate::sync::Mutex;
 
@@ -129,7 +129,7 @@ impl NamespaceInner {
     ) -> bool {
         let Some(key) = socket.session() else { return open() };
         let mut is_in = false;
-        let started_at = self.adapter().open_session(&mut || is_in = open());
+        let started_at = locked_by_adapter(|| self.adapter().open_session(&mut || is_in = open()));
         if let Some(started_at) = started_at {
             let _ = key.started_at.set(started_at);
         }
@@ -144,6 +144,14 @@ impl NamespaceInner {
         if let Some(key) = socket.session() {
             self.sessions().came(&key.private_id, socket);
         }
+    }
+
+    /// The client went away while it was being decided about: its session waits for it again.
+    pub(crate) fn session_unused(self: &Arc<Self>, socket: &Arc<SocketInner>) {
+        let mut rooms = socket.rooms();
+        rooms.push(Room::from(socket.id()));
+        let stay = Stay::begin(self);
+        self.session_ended(socket, DisconnectReason::TransportClose, &rooms, stay);
     }
 
     /// Finds the session that a client wants to continue. If its socket is still here, because nobody has noticed that the

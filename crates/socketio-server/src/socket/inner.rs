@@ -222,8 +222,14 @@ impl SocketInner {
             self.forget_rooms();
             return false;
         }
-        for error in refused {
-            self.report("connect", &HandlerError::Join(error.into()));
+        if !refused.is_empty() {
+            // Not here: the adapter may have locked something.
+            let socket = Arc::clone(self);
+            self.spawn(async move {
+                for error in refused {
+                    socket.report("connect", &HandlerError::Join(error.into()));
+                }
+            });
         }
         true
     }
