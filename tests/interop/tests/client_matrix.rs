@@ -1,0 +1,54 @@
+//! What every client can do, for old and new official clients and both parsers: each test has all transports.
+//!
+//! The scenarios run against the official server first, so that they cannot ask for what is not the protocol.
+
+use interop_tests::{conformance, reference, run_script};
+
+/// The playground that speaks what the parser of that name does.
+fn playground(parser: &str) -> &'static str {
+    if parser == "msgpack" { "playground-msgpack" } else { "playground" }
+}
+
+fn check_javascript(version: &str, parser: &str) {
+    let mode = playground(parser);
+    for server in [reference(mode), conformance(mode)] {
+        run_script("client-matrix.mjs", &[&server.url(), version, parser]);
+    }
+}
+
+#[test]
+fn javascript_4_8_with_json() {
+    check_javascript("4.8", "json");
+}
+
+#[test]
+fn javascript_4_8_with_msgpack() {
+    check_javascript("4.8", "msgpack");
+}
+
+#[test]
+fn javascript_4_0_with_json() {
+    check_javascript("4.0", "json");
+}
+
+#[test]
+fn javascript_4_0_with_msgpack() {
+    check_javascript("4.0", "msgpack");
+}
+
+#[test]
+fn javascript_3_1_with_json() {
+    check_javascript("3.1", "json");
+}
+
+#[test]
+fn javascript_3_1_with_msgpack() {
+    check_javascript("3.1", "msgpack");
+}
+
+#[test]
+#[should_panic(expected = "polling: 100 events in order")]
+fn javascript_notices_a_lost_event() {
+    let server = reference("playground-lossy");
+    run_script("client-matrix.mjs", &[&server.url(), "4.0", "json"]);
+}
