@@ -111,6 +111,15 @@ pub fn workspace() -> &'static Path {
 
 /// Runs `command` to its end, which must come within `deadline` and with success; returns what it printed.
 pub fn run(command: &mut Command, deadline: Duration) -> String {
+    outcome(command, deadline).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// [`run`] for a command that may fail: the error tells how, and what it printed.
+///
+/// # Errors
+///
+/// If the command ends without success, or not within `deadline`.
+pub fn outcome(command: &mut Command, deadline: Duration) -> Result<String, String> {
     let line = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
@@ -132,9 +141,9 @@ pub fn run(command: &mut Command, deadline: Duration) -> String {
     };
     let [stdout, stderr] = output.map(|stream| stream.join().unwrap_or_default());
     match status {
-        Some(status) if status.success() => stdout,
-        Some(status) => panic!("{line} ended with {status}\n{stdout}{stderr}"),
-        None => panic!("{line} was not done after {deadline:?}\n{stdout}{stderr}"),
+        Some(status) if status.success() => Ok(stdout),
+        Some(status) => Err(format!("{line} ended with {status}\n{stdout}{stderr}")),
+        None => Err(format!("{line} was not done after {deadline:?}\n{stdout}{stderr}")),
     }
 }
 

@@ -28,8 +28,8 @@ export function playground(http, lost, options) {
       socket.timeout(50).emit("question-in-vain", (error) => socket.emit("unanswered", error.message));
     });
 
-    socket.on("join", (room, ack) => ack(socket.join(room)));
-    socket.on("leave", (room, ack) => ack(socket.leave(room)));
+    socket.on("join", (room, ack) => (socket.join(room), ack()));
+    socket.on("leave", (room, ack) => (socket.leave(room), ack()));
     socket.on("rooms", (ack) => ack([...socket.rooms].filter((room) => room !== socket.id).sort()));
     socket.on("to-room", (room, value) => io.to(room).emit("room", value));
     socket.on("to-others-in-room", (room, value) => socket.to(room).emit("room", value));

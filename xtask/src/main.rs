@@ -24,7 +24,8 @@ commands:
   tidy         the rules of this repository that no compiler knows
   demo [NAME]  run an example server (default: chat)
 
-A tool that the tests or the counts need is installed or asked for, never done without.
+A tool that the tests or the counts need is installed or asked for, never done without;
+only where there is no Python, and CI is not set, the tests of its client are skipped.
 With CI=true Cargo.lock must be up to date.";
 
 /// What a step ends with; the error is a message for the developer.

@@ -1,10 +1,11 @@
-//! What the steps need beyond Rust: the official JavaScript clients, and Debian packages.
+//! What the steps need beyond Rust: the official JavaScript clients, the Python client, and Debian packages.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
 use crate::Outcome;
-use crate::shell::{has_program, output, run, workspace};
+use crate::shell::{has_program, is_ci, output, run, succeeds, workspace};
 
 /// A program that a step starts, and the Debian package that brings it.
 struct Need {
@@ -16,13 +17,16 @@ struct Need {
 const FOR_TESTS: &[Need] =
     &[Need { programs: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" }];
 
+const FOR_PYTHON: &[Need] = &[Need { programs: &["python3"], package: "python3-venv" }];
+
 const FOR_COUNTING: &[Need] = &[Need { programs: &["valgrind"], package: "valgrind" }];
 
 /// Installs what the tests lack, or says how to.
 pub(crate) fn for_tests() -> Outcome {
     debian_packages("the tests need", FOR_TESTS)?;
     npm_packages("tests/js")?;
-    npm_packages("examples/chat")
+    npm_packages("examples/chat")?;
+    python_packages("tests/python")
 }
 
 /// Installs what counting instructions lacks, or says how to.
@@ -32,10 +36,11 @@ pub(crate) fn for_counting() -> Outcome {
 
 fn debian_packages(who_needs: &str, needs: &[Need]) -> Outcome {
     let missing: Vec<&str> = missing(needs, has_program);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let packages = missing.join(" ");
+    if missing.is_empty() { Ok(()) } else { install(&missing, who_needs) }
+}
+
+fn install(packages: &[&str], who_needs: &str) -> Outcome {
+    let packages = packages.join(" ");
     if !has_program("apt-get") || !is_root() {
         return Err(format!("{who_needs} {packages}; on Debian: sudo apt-get install -y {packages}"));
     }
@@ -61,6 +66,34 @@ pub(crate) fn npm_packages(folder: &str) -> Outcome {
     }
     let mut npm = Command::new("npm");
     run(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder))
+}
+
+/// Installs what the `requirements.txt` of this folder names into its `.venv`, unless it is there. Only CI must have
+/// Python: elsewhere the tests of the Python client skip themselves.
+fn python_packages(folder: &str) -> Outcome {
+    if let Err(problem) = debian_packages("the Python client needs", FOR_PYTHON) {
+        if is_ci() {
+            return Err(problem);
+        }
+        eprintln!("\n{problem}: its tests are skipped");
+        return Ok(());
+    }
+    let folder = workspace().join(folder);
+    let [wanted, installed] = ["requirements.txt", ".venv/installed.txt"].map(|path| folder.join(path));
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    if is_current(changed(&wanted), changed(&installed)) {
+        return Ok(());
+    }
+    // Debian has a Python without the means to make an environment, too.
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        install(&["python3-venv"], "the Python client needs")?;
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear", ".venv"]).current_dir(&folder))?;
+    let python = folder.join(if cfg!(windows) { ".venv/Scripts/python.exe" } else { ".venv/bin/python" });
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"]);
+    run(pip.current_dir(&folder))?;
+    std::fs::write(&installed, "").map_err(|e| format!("{}: {e}", installed.display()))
 }
 
 fn missing(needs: &[Need], is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {

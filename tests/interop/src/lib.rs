@@ -1,4 +1,5 @@
-//! How the interop tests start the official JavaScript clients and servers, which lie in `tests/js`.
+//! How the interop tests start the official JavaScript clients and servers, which lie in `tests/js`, and the Python client
+//! in `tests/python`.
 //!
 //! A test starts a server, then runs a script that plays a client against it and ends with status 0 if all went well:
 //!
@@ -14,13 +15,16 @@
     reason = "these are helpers of tests: they fail the test"
 )]
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use test_support::process::{self, Server};
 
 /// How long one script may take: its own steps have deadlines of 30 s each, this only ends one that hangs.
-const SCRIPT_DEADLINE: Duration = Duration::from_secs(100);
+pub const SCRIPT_DEADLINE: Duration = Duration::from_secs(100);
+
+/// Where `cargo xtask test` puts the interpreter that has the packages of `tests/python`.
+const PYTHON: &str = if cfg!(windows) { ".venv/Scripts/python.exe" } else { ".venv/bin/python" };
 
 /// Starts the example server `conformance` in one of its modes.
 pub fn conformance(mode: &str) -> Server {
@@ -40,6 +44,29 @@ pub fn reference(mode: &str) -> Server {
 /// Runs a script of `tests/js`, which must succeed; returns what it printed.
 pub fn run_script(script: &str, arguments: &[&str]) -> String {
     process::run(&mut node(script, arguments), SCRIPT_DEADLINE)
+}
+
+/// The command for a script of `tests/python`; `None` where there is no Python, which only CI must have.
+pub fn python(script: &str, arguments: &[&str]) -> Option<Command> {
+    let folder = process::workspace().join("tests/python");
+    let interpreter = folder.join(PYTHON);
+    if !interpreter.is_file() {
+        let installed = Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_ok();
+        assert!(
+            !installed && !is_ci(),
+            "tests/python has no packages: run `cargo xtask test` once, which needs Python 3.10 or newer"
+        );
+        eprintln!("skipped: there is no python3");
+        return None;
+    }
+    let mut command = Command::new(interpreter);
+    command.current_dir(folder).arg(script).args(arguments);
+    Some(command)
+}
+
+/// Whether a missing tool is a failure instead of a shorter run.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
 fn node(script: &str, arguments: &[&str]) -> Command {
