@@ -88,10 +88,11 @@ impl Engine {
         let link = Arc::new(Link::new(peer));
         // In a box, so that a WebSocket's task is no larger than a WebSocket needs.
         Box::pin(self.serve_http(stream, Arc::clone(&link), other)).await;
-        let upgrading = link.take();
+        let promised = link.take();
         drop(link);
-        if let Some(upgrading) = upgrading {
-            upgrading.await;
+        if let Some(promised) = promised {
+            // In place: a future that is moved into its `await` is kept room for twice.
+            std::pin::pin!(promised.keep()).await;
         }
     }
 
@@ -147,22 +148,33 @@ impl Engine {
 pub(crate) struct Link {
     pub(crate) peer: PeerAddr,
     /// The WebSocket that the client was promised; in a box, since most connections that stay for long have none.
-    upgrade: Mutex<Option<Box<(OnUpgrade, WebSocketUpgrade)>>>,
+    promised: Mutex<Option<Box<Promised>>>,
+}
+
+/// A WebSocket that a client was promised.
+struct Promised {
+    on_upgrade: OnUpgrade,
+    upgrade: WebSocketUpgrade,
+}
+
+impl Promised {
+    fn keep(self: Box<Self>) -> Upgrading {
+        Upgrading::new(self.on_upgrade, self.upgrade)
+    }
 }
 
 impl Link {
     fn new(peer: PeerAddr) -> Self {
-        Self { peer, upgrade: Mutex::new(None) }
+        Self { peer, promised: Mutex::new(None) }
     }
 
     /// The connection's task serves this WebSocket when hyper has let go of the connection.
     pub(crate) fn promise(&self, on_upgrade: OnUpgrade, upgrade: WebSocketUpgrade) {
-        *self.upgrade.lock() = Some(Box::new((on_upgrade, upgrade)));
+        *self.promised.lock() = Some(Box::new(Promised { on_upgrade, upgrade }));
     }
 
-    fn take(&self) -> Option<Upgrading> {
-        let (on_upgrade, upgrade) = *self.upgrade.lock().take()?;
-        Some(Upgrading::new(on_upgrade, upgrade))
+    fn take(&self) -> Option<Box<Promised>> {
+        self.promised.lock().take()
     }
 }
 
