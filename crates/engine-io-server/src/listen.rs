@@ -158,7 +158,7 @@ struct Promised {
 }
 
 impl Promised {
-    fn keep(self: Box<Self>) -> Upgrading {
+    fn keep(self) -> Upgrading {
         Upgrading::new(self.on_upgrade, self.upgrade)
     }
 }
