@@ -408,7 +408,7 @@ impl ClientInner {
     }
 
     /// Runs a future of this crate's: polled once in place, and spawned if it is pending.
-    fn run(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn run(self: &Arc<Self>, future: impl Future<Output = ()> + Send + 'static) {
         let mut future = Caught::new(|| Box::pin(future));
         match future.poll_in_place() {
             Poll::Ready(result) => log_panic(result),

@@ -95,7 +95,7 @@ impl Handshake {
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ExtractError> {
         let read = match &self.auth {
             Some(auth) => auth.get(),
-            None => match empty_object() {
+            None => match auth_from_json("{}") {
                 Some(empty) => empty.get(),
                 None => return Err(ExtractError::other("the empty object is not JSON")),
             },
@@ -104,9 +104,9 @@ impl Handshake {
     }
 }
 
-/// `{}` as a client would send it.
-fn empty_object() -> Option<Payload> {
-    match Decoder::new(Limits::default()).decode_text("0{}".into()) {
+/// What a client would have sent, from the text of an object.
+pub(crate) fn auth_from_json(json: &str) -> Option<Payload> {
+    match Decoder::new(Limits::default()).decode_text(format!("0{json}").into()) {
         Ok(Some(Packet::Connect { auth, .. })) => auth,
         _ => None,
     }

@@ -134,8 +134,7 @@ pub(crate) fn handle_event(socket: &Arc<SocketInner>, event: Event) -> Flow {
     drop(state);
     if !handlers.is_plain() && handlers.has_middleware() {
         let starting = Starting::new(socket, handlers);
-        let checked = Caught::new(|| Box::pin(async move { starting.check(event).await }));
-        poll_or_spawn(socket, checked);
+        socket.client().run(async move { starting.check(event).await });
         return Flow::Continue;
     }
     start(socket, &handlers, event);
@@ -175,11 +174,11 @@ pub(crate) fn close(socket: &Arc<SocketInner>, context: Option<DisconnectContext
             let own = own.iter().flat_map(|own| pick(own));
             pick(&table).iter().chain(own).cloned().collect()
         };
-        Farewell {
-            context,
-            disconnecting: of_both(|table| &table.disconnecting),
-            disconnect: of_both(|table| &table.disconnect),
+        let disconnecting: Vec<_> = of_both(|table| &table.disconnecting);
+        if !disconnecting.is_empty() {
+            socket.show_rooms(&context.rooms);
         }
+        Farewell { context, disconnecting, disconnect: of_both(|table| &table.disconnect) }
     });
     let due = match (&mut state.phase, farewell) {
         (Phase::Held { farewell: waiting }, Some(farewell)) => {
@@ -438,24 +437,6 @@ impl State {
     }
 }
 
-/// The middlewares of an event are polled once in place, as handlers are.
-fn poll_or_spawn(socket: &Arc<SocketInner>, mut checked: Caught<()>) {
-    match checked.poll_in_place() {
-        Poll::Ready(Ok(())) => {}
-        Poll::Ready(Err(panicked)) => log_bug(&panicked),
-        Poll::Pending => socket.spawn(async move {
-            if let Err(panicked) = checked.await {
-                log_bug(&panicked);
-            }
-        }),
-    }
-}
-
-/// User code has panics of its own caught.
-fn log_bug(panicked: &Panicked) {
-    tracing::error!(target: "socket.io:socket", ?panicked, "bug: what starts handlers panicked");
-}
-
 fn spawn_drain(socket: &Arc<SocketInner>) {
     let drained = Arc::clone(socket);
     socket.spawn(async move { drain_if_idle(&drained).await });
@@ -517,9 +498,6 @@ impl Drop for Running {
 impl Farewell {
     /// As a task: whoever makes a socket leave may hold locks of his own.
     fn run(self, socket: &Arc<SocketInner>) {
-        if self.disconnecting.is_empty() {
-            socket.forget_rooms();
-        }
         if self.disconnecting.is_empty() && self.disconnect.is_empty() {
             return;
         }

@@ -11,7 +11,7 @@ use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{Claim, NamespaceInner, Stay, Table, locked_by_adapter};
+use crate::namespace::{Claim, NamespaceInner, Resumed, Stay, Table, locked_by_adapter};
 use crate::socket::SocketInner;
 use crate::{DisconnectReason, Handshake, Socket};
 
@@ -32,9 +32,7 @@ pub(crate) async fn join(
     };
     let handshake = Handshake::new(Arc::clone(&client), auth);
     let (socket, replay) = match resumed {
-        Some(resumed) => {
-            let id = resumed.id.clone();
-            let (key, rooms, data, replay) = resumed.into_parts();
+        Some(Resumed { id, rooms, data, key, replay }) => {
             let kept = (key, rooms, data);
             (SocketInner::resume(id, Arc::clone(&namespace), stay, handshake, kept), Some(replay))
         }

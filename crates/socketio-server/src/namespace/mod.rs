@@ -31,7 +31,7 @@ pub(crate) use pattern::Pattern;
 pub(crate) use registry::{LookedUp, Registry};
 pub use room_events::{RoomEvent, RoomEvents, RoomEventsMissed};
 pub use server_acks::{ServerAcks, ServerReplies};
-pub(crate) use sessions::{Claim, SessionKey};
+pub(crate) use sessions::{Claim, Resumed, SessionKey};
 pub(crate) use table::{Registered, Table};
 pub use view::AdapterView;
 

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::Namespace;
 use crate::config::Shared;
 use crate::event::run::Caught;
-use crate::namespace::{Child, Family, NamespaceInner, Params, Role, Rule, Stay};
+use crate::namespace::{Child, Family, NamespaceInner, Params, Pattern, Role, Rule, Stay};
 use crate::server::ServerInner;
 use crate::sync::Mutex;
 
@@ -96,6 +96,11 @@ impl Registry {
     /// The namespace of this full name, which is made if there is none, and which the application may hold on to. If a
     /// pattern matches the name, it is a child of that.
     pub(crate) fn of(&self, name: &str) -> Namespace {
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned();
+        // What a child is kept for is decided under the lock that it would go under.
+        if let Some(known) = known.filter(|known| !is_child(known)) {
+            return known;
+        }
         let matched = self.match_patterns(name);
         let (namespace, is_new) = {
             let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
@@ -129,19 +134,14 @@ impl Registry {
         if let Some((namespace, stay)) = self.find(name) {
             return LookedUp::Found(namespace, stay);
         }
-        let parents = self.parents();
-        let first = parents.iter().find_map(|parent| match parent.role() {
-            Role::Parent(Family { rule: Rule::Pattern(pattern), .. }) => {
-                let params = pattern.matches(name)?;
-                Some(Some(Match { parent: Arc::clone(parent), params }))
+        for parent in self.parents() {
+            // A predicate must be asked before the patterns behind it are tried.
+            let Some(pattern) = pattern_of(&parent) else { return LookedUp::Ask };
+            if let Some(params) = pattern.matches(name) {
+                return self.bring_about(name, &Match { parent, params });
             }
-            _ => Some(None),
-        });
-        match first {
-            None => LookedUp::Unknown,
-            Some(None) => LookedUp::Ask,
-            Some(Some(matched)) => self.bring_about(name, &matched),
         }
+        LookedUp::Unknown
     }
 
     /// What a client's name leads to, by patterns and predicates in their order.
@@ -188,10 +188,7 @@ impl Registry {
 
     fn match_patterns(&self, name: &str) -> Option<Match> {
         self.parents().into_iter().find_map(|parent| {
-            let Role::Parent(Family { rule: Rule::Pattern(pattern), .. }) = parent.role() else {
-                return None;
-            };
-            let params = pattern.matches(name)?;
+            let params = pattern_of(&parent)?.matches(name)?;
             Some(Match { parent, params })
         })
     }
@@ -287,6 +284,14 @@ impl Names {
         let removed = self.by_name.remove(name)?;
         self.n_dynamic -= usize::from(is_child(&removed));
         Some(removed)
+    }
+}
+
+/// The pattern of a parent, unless it has a predicate.
+fn pattern_of(parent: &NamespaceInner) -> Option<&Pattern> {
+    match parent.role() {
+        Role::Parent(Family { rule: Rule::Pattern(pattern), .. }) => Some(pattern),
+        _ => None,
     }
 }
 

@@ -10,12 +10,12 @@ use engine_io_server::random_id;
 use hashbrown::HashMap;
 use serde_json::{Map, Value};
 use socketio_adapter::{Replay, Restored, Room, Session, SocketId};
-use socketio_parser::{Decoder, Limits, Packet, Payload};
+use socketio_parser::Payload;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::DisconnectReason;
-use crate::event::run::Caught;
+use crate::handshake::auth_from_json;
 use crate::namespace::{NamespaceInner, Stay, locked_by_adapter};
 use crate::socket::{SocketData, SocketInner};
 use crate::sync::Mutex;
@@ -57,7 +57,7 @@ pub(crate) struct Resumed {
     pub(crate) id: SocketId,
     pub(crate) rooms: Vec<Room>,
     pub(crate) data: SocketData,
-    key: SessionKey,
+    pub(crate) key: SessionKey,
     pub(crate) replay: Box<dyn Replay>,
 }
 
@@ -76,12 +76,6 @@ impl SessionKey {
     }
 }
 
-impl Resumed {
-    pub(crate) fn into_parts(self) -> (SessionKey, Vec<Room>, SocketData, Box<dyn Replay>) {
-        (self.key, self.rooms, self.data, self.replay)
-    }
-}
-
 impl Claim {
     /// Takes what recovery needs out of what a client sent, so that the application does not see it.
     pub(crate) fn take(auth: Option<Payload>) -> (Option<Payload>, Option<Self>) {
@@ -92,11 +86,7 @@ impl Claim {
         if private_id.is_none() && offset.is_none() {
             return (auth, None);
         }
-        let text = format!("0{}", Value::Object(object));
-        let rest = match Decoder::new(Limits::default()).decode_text(text.into()) {
-            Ok(Some(Packet::Connect { auth, .. })) => auth,
-            _ => None,
-        };
+        let rest = auth_from_json(&Value::Object(object).to_string());
         let claim = match (private_id, offset) {
             (Some(Value::String(private_id)), None) => {
                 Some(Self { private_id: private_id.into(), offset: None })
@@ -196,21 +186,12 @@ impl NamespaceInner {
         let due = Instant::now() + max_age;
         let gone = Gone { socket: socket.id().clone(), data: socket.data.duplicate(), due, _stay: stay };
         self.keep(key.private_id.clone(), gone, recovery.limits.max_sessions);
-        self.persist(session);
-    }
-
-    fn persist(self: &Arc<Self>, session: Session) {
         let namespace = Arc::clone(self);
-        let mut persisting = Caught::new(|| {
-            Box::pin(async move {
-                if let Err(error) = namespace.adapter().persist_session(session).await {
-                    tracing::warn!(target: "socket.io:namespace", namespace = namespace.name(), %error, "a session was not kept");
-                }
-            })
+        socket.client().run(async move {
+            if let Err(error) = namespace.adapter().persist_session(session).await {
+                tracing::warn!(target: "socket.io:namespace", namespace = namespace.name(), %error, "a session was not kept");
+            }
         });
-        if persisting.poll_in_place().is_pending() {
-            self.spawn(async move { drop(persisting.await) });
-        }
     }
 
     fn keep(self: &Arc<Self>, private_id: Text, gone: Gone, max: usize) {

@@ -219,7 +219,6 @@ impl SocketInner {
         }
         if !self.gate.open() {
             self.leave_namespace();
-            self.forget_rooms();
             return false;
         }
         if !refused.is_empty() {
@@ -262,9 +261,6 @@ impl SocketInner {
         self.namespace.session_ended(self, reason, &rooms, stay);
         let context =
             closed.was_open.then(|| DisconnectContext { socket: Socket::from_inner(self), reason, rooms });
-        if context.is_none() {
-            self.forget_rooms();
-        }
         dispatch::close(self, context);
     }
 
@@ -272,16 +268,21 @@ impl SocketInner {
         let mut membership = self.membership.lock();
         let (rooms, stay) = match std::mem::replace(&mut *membership, Membership::Left) {
             Membership::Entered { slot, stay } => (self.namespace.remove(slot), stay),
-            Membership::Early { .. } | Membership::Leaving(_) | Membership::Left => return Vec::new(),
+            Membership::Early { stay, .. } => (Vec::new(), stay),
+            Membership::Leaving(_) | Membership::Left => return Vec::new(),
         };
-        *membership = Membership::Leaving(rooms.clone());
         drop(membership);
         // The namespace may go now.
         drop(stay);
         rooms
     }
 
-    /// Handlers have had their look at the rooms that the socket was in.
+    /// Handlers are to see the rooms that the socket was in, until they are [forgotten](Self::forget_rooms).
+    pub(crate) fn show_rooms(&self, rooms: &[Room]) {
+        *self.membership.lock() = Membership::Leaving(rooms.to_vec());
+    }
+
+    /// It is in no room any more, and does not keep its namespace from going.
     pub(crate) fn forget_rooms(&self) {
         let before = std::mem::replace(&mut *self.membership.lock(), Membership::Left);
         drop(before);
