@@ -34,7 +34,7 @@ pub struct Builder {
     parser: Parser,
     parser_limits: Option<Limits>,
     state: StateMap,
-    adapters: Option<Box<dyn AdapterFactory>>,
+    adapters: Option<Arc<dyn AdapterFactory>>,
     serve_client: bool,
     client_files: Option<ClientFiles>,
 }
@@ -255,7 +255,7 @@ impl Builder {
     /// What connects the namespaces of this server to those of others. Default: nothing, the server stands alone.
     #[must_use]
     pub fn adapter(mut self, factory: impl AdapterFactory) -> Self {
-        self.adapters = Some(Box::new(factory));
+        self.adapters = Some(Arc::new(factory));
         self
     }
 

@@ -10,6 +10,7 @@ use socketio_adapter::rooms::RoomLimits;
 use socketio_adapter::{AdapterFactory, InMemoryAdapterFactory, SessionAwareAdapterFactory};
 use socketio_parser::Parser;
 
+use crate::adapters::Adapters;
 use crate::client;
 use crate::deadlines::Deadlines;
 use crate::driver::ClientInner;
@@ -58,7 +59,7 @@ impl Default for Config {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) parser: Parser,
-    pub(crate) adapters: Box<dyn AdapterFactory>,
+    pub(crate) adapters: Adapters,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) deadlines: Arc<Deadlines<ClientInner>>,
     /// Set by a shutdown: nobody joins any more, and no handler of an event starts.
@@ -74,16 +75,16 @@ impl Shared {
         config: Config,
         parser: Parser,
         state: StateMap,
-        adapters: Option<Box<dyn AdapterFactory>>,
+        adapters: Option<Arc<dyn AdapterFactory>>,
     ) -> Self {
         let adapters = adapters.unwrap_or_else(|| match &config.recovery {
-            Some(recovery) => Box::new(SessionAwareAdapterFactory::new(recovery.limits)),
-            None => Box::new(InMemoryAdapterFactory),
+            Some(recovery) => Arc::new(SessionAwareAdapterFactory::new(recovery.limits)),
+            None => Arc::new(InMemoryAdapterFactory),
         });
         Self {
             config,
             parser,
-            adapters,
+            adapters: Adapters::new(adapters),
             tasks: Tasks::new(),
             deadlines: Arc::new(Deadlines::new()),
             is_closing: AtomicBool::new(false),

@@ -45,6 +45,7 @@ pub struct Receiver {
 impl Receiver {
     pub(crate) fn new(server: Arc<ServerInner>, connection: Arc<dyn Connection>) -> Self {
         let shared = Arc::clone(server.shared());
+        shared.adapters.fix();
         let decoder = shared.parser.decoder();
         let client = ClientInner::new(shared, connection);
         Self {

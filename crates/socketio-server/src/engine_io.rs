@@ -1,37 +1,67 @@
 //! The Engine.IO server that ships, and what joins it to this crate.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use engine_io_parser::SharedFrame;
-use engine_io_server::{CloseReason, Handler, Incoming, Session, SessionHandler};
+use engine_io_server::{CloseReason, Config, ConfigError, Engine, Handler, Incoming, Session, SessionHandler};
 
 use crate::DisconnectReason;
 use crate::connection::{Connection, Flow, SendError, Wake};
 use crate::driver::Receiver;
-use crate::server::ServerInner;
+use crate::engine::{self, Opener};
 
-/// Opens the sessions of an engine on a server; weak, for the server holds its engine.
-#[derive(Clone, Default)]
-pub(crate) struct Opener(Arc<OnceLock<Weak<ServerInner>>>);
+/// The engine that ships, bound to its server like any other.
+pub(crate) struct BuiltIn {
+    engine: Engine,
+    opener: Arc<OnceLock<Opener>>,
+}
 
-impl Opener {
-    /// Says which server; the engine has to be there before it.
-    pub(crate) fn open_on(&self, server: Weak<ServerInner>) {
-        // It is said once.
-        let _ = self.0.set(server);
+impl BuiltIn {
+    pub(crate) fn new(config: Config) -> Result<Self, ConfigError> {
+        let opener = Arc::default();
+        let engine = Engine::new(config, Sessions(Arc::clone(&opener)))?;
+        Ok(Self { engine, opener })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 }
 
-impl Handler for Opener {
+#[async_trait]
+impl engine::Engine for BuiltIn {
+    fn bind(&self, opener: Opener) {
+        // It is said once.
+        let _ = self.opener.set(opener);
+    }
+
+    fn close_connections(&self) {
+        self.engine.close_sessions();
+    }
+
+    async fn shutdown(&self, deadline: Duration) {
+        self.engine.shutdown(deadline).await;
+    }
+
+    fn reopen(&self) {
+        self.engine.reopen();
+    }
+}
+
+/// Opens the sessions of the engine on the server.
+struct Sessions(Arc<OnceLock<Opener>>);
+
+impl Handler for Sessions {
     fn on_open(&self, session: Session) -> Box<dyn SessionHandler> {
-        let server = self.0.get().and_then(Weak::upgrade);
+        let server = self.0.get().and_then(Opener::server);
         if server.is_none() {
             session.close(CloseReason::ServerShuttingDown);
         }
-        Box::new(Conn(server.map(|server| Receiver::new(server, Arc::new(session)))))
+        Box::new(Conn(server.map(|server| server.open(Arc::new(session)))))
     }
 }
 

@@ -28,6 +28,11 @@ pub enum ConfigError {
     Engine(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// The adapter stays as it is: connections have been opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the adapter cannot be changed any more: a connection has been opened")]
+pub struct AdapterFixed;
+
 /// An event was not sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

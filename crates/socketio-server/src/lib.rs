@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adapters;
 mod broadcast;
 mod builder;
 mod client;
@@ -9,6 +10,7 @@ mod connection;
 mod deadlines;
 mod driver;
 mod emit;
+pub mod engine;
 mod engine_io;
 mod error;
 mod event;
@@ -35,7 +37,7 @@ pub use client_files::{ClientFiles, ClientFilesError};
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
 pub use engine_io_server::{Forbidden, NoEntropy, Origins, PeerAddr, Transport, random_id};
-pub use error::{AckError, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
+pub use error::{AckError, AdapterFixed, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, HandlerId, IncomingEvent, Reply, State};
 pub use handshake::Handshake;
 pub use namespace::{Namespace, ServerAcks, ServerReplies};
@@ -75,10 +77,3 @@ pub mod adapter {
     pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};
 }
 
-/// What lies between this crate and an Engine.IO server.
-pub mod engine {
-    pub use engine_io_parser::{Message, SharedFrame};
-
-    pub use crate::connection::{Connection, Flow, SendError, Wake};
-    pub use crate::driver::Receiver;
-}

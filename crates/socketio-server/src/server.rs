@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use engine_io_server::Engine;
+use socketio_adapter::AdapterFactory;
 use socketio_parser::Parser;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::builder::Builder;
@@ -15,8 +16,9 @@ use crate::client_files::ServeClient;
 use crate::config::Shared;
 use crate::connection::Connection;
 use crate::driver::Receiver;
-use crate::engine_io::Opener;
-use crate::error::ConfigError;
+use crate::engine::{Engine, EngineIo, Opener};
+use crate::engine_io::BuiltIn;
+use crate::error::{AdapterFixed, ConfigError};
 use crate::event::BoxFuture;
 use crate::namespace::{Pattern, Registry, Rule};
 use crate::{DisconnectReason, Namespace};
@@ -30,7 +32,9 @@ pub struct Server(Arc<ServerInner>);
 
 pub(crate) struct ServerInner {
     shared: Arc<Shared>,
-    engine: Engine,
+    /// The one that ships, which is among `engines`.
+    engine_io: EngineIo,
+    engines: RwLock<Vec<Arc<dyn Engine>>>,
     /// Unless it is switched off.
     client: Option<Arc<ServeClient>>,
     registry: Registry,
@@ -124,7 +128,63 @@ impl Server {
         self.client().is_some()
     }
 
-    /// Takes a connection over from an engine, which hands its messages to what is returned.
+    /// The Engine.IO server that ships: what clients reach by [`listen`](Self::listen), [`layer`](Self::layer) and their
+    /// like.
+    #[must_use]
+    pub fn engine(&self) -> &EngineIo {
+        &self.0.engine_io
+    }
+
+    /// Takes clients from another engine too. It is closed and shut down with the server.
+    pub fn bind(&self, engine: impl Engine) {
+        engine.bind(Opener::new(Arc::downgrade(&self.0)));
+        self.0.engines.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(engine));
+    }
+
+    /// How long a connection may take to join its first namespace.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        self.0.shared.config.connect_timeout
+    }
+
+    /// How long the middlewares of a namespace may take together to decide about a client.
+    #[must_use]
+    pub fn middleware_timeout(&self) -> Duration {
+        self.0.shared.config.middleware_timeout
+    }
+
+    /// How long events of a socket are held for its connect handlers.
+    #[must_use]
+    pub fn connect_handler_timeout(&self) -> Duration {
+        self.0.shared.config.connect_handler_timeout
+    }
+
+    /// How long a packet may wait for its attachments.
+    #[must_use]
+    pub fn attachments_timeout(&self) -> Duration {
+        self.0.shared.config.attachments_timeout
+    }
+
+    /// How long an answer is waited for, unless a call says otherwise.
+    #[must_use]
+    pub fn ack_timeout(&self) -> Duration {
+        self.0.shared.config.ack_timeout
+    }
+
+    /// Changes what connects this server to others, as [`Builder::adapter`] does, for all namespaces. They keep their
+    /// handlers; adapters that they had are closed.
+    ///
+    /// # Errors
+    ///
+    /// [`AdapterFixed`] once a connection was opened: its rooms are known to the adapter that it met.
+    pub fn set_adapter(&self, factory: impl AdapterFactory) -> Result<(), AdapterFixed> {
+        self.0.shared.adapters.replace(factory, || {
+            self.0.registry().all().iter().for_each(|namespace| namespace.inner().replace_adapter());
+        })
+    }
+
+    /// Takes one connection over, whose messages are to be handed to what is returned (`onconnection` in Node). Unlike
+    /// those of a [bound](Self::bind) engine, whoever opened it closes it when the server ends.
     ///
     /// # Panics
     ///
@@ -163,7 +223,7 @@ impl Server {
         wait_until(handlers_end, shared.tasks.idle()).await;
         self.disconnect_all();
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-        self.engine().shutdown(left).await;
+        self.shut_engines_down(left).await;
         wait_until(end, shared.tasks.idle()).await;
         let n_aborted = shared.tasks.len();
         if n_aborted > 0 {
@@ -186,20 +246,20 @@ impl Server {
     pub async fn close(&self) {
         self.0.shared.is_closing.store(true, Ordering::Release);
         self.disconnect_all();
-        self.engine().shutdown(FLUSH).await;
+        self.shut_engines_down(FLUSH).await;
         self.leave_cluster().await;
     }
 
     /// Closes all connections that are open now, as [`close`](Self::close) does, and goes on serving.
     pub fn close_sessions(&self) {
         self.disconnect_all();
-        self.engine().close_sessions();
+        self.engines().iter().for_each(|engine| engine.close_connections());
     }
 
     /// Lets clients join again after [`close`](Self::close) or [`shutdown`](Self::shutdown) has ended;
     /// [`listen`](Self::listen) does so by itself. It is for a server that is a layer in another one, which serves on.
     pub fn reopen(&self) {
-        self.engine().reopen();
+        self.engines().iter().for_each(|engine| engine.reopen());
         if self.0.shared.is_closing.swap(false, Ordering::AcqRel) {
             for namespace in self.0.registry().all() {
                 namespace.inner().restart();
@@ -214,6 +274,15 @@ impl Server {
         }
     }
 
+    fn engines(&self) -> Vec<Arc<dyn Engine>> {
+        self.0.engines.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn shut_engines_down(&self, deadline: Duration) {
+        let ending = self.engines().into_iter().map(|engine| async move { engine.shutdown(deadline).await });
+        ending.collect::<JoinSet<()>>().join_all().await;
+    }
+
     async fn leave_cluster(&self) {
         for namespace in self.0.registry().all() {
             namespace.inner().close_adapter().await;
@@ -226,20 +295,18 @@ impl Server {
         client: Option<Arc<ServeClient>>,
     ) -> Result<Self, ConfigError> {
         let shared = Arc::new(shared);
-        let opener = Opener::default();
-        let engine =
-            Engine::new(config, opener.clone()).map_err(|error| ConfigError::Engine(error.into()))?;
-        let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| {
-            opener.open_on(Weak::clone(server));
-            let registry = Registry::new(Weak::clone(server), Arc::clone(&shared));
-            ServerInner { shared, engine, client, registry }
+        let engine = BuiltIn::new(config).map_err(|error| ConfigError::Engine(error.into()))?;
+        let inner = Arc::new_cyclic(|server: &Weak<ServerInner>| ServerInner {
+            registry: Registry::new(Weak::clone(server), Arc::clone(&shared)),
+            shared,
+            engine_io: engine.engine().clone(),
+            engines: RwLock::default(),
+            client,
         });
         inner.registry().root().inner().start();
-        Ok(Self(inner))
-    }
-
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.0.engine
+        let server = Self(inner);
+        server.bind(engine);
+        Ok(server)
     }
 
     pub(crate) fn client(&self) -> Option<&Arc<ServeClient>> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use socketio_adapter::{Adapter, AdapterError, AdapterErrorKind, LocalNode};
-use socketio_server::Server;
+use socketio_adapter::{Adapter, AdapterError, AdapterErrorKind, AdapterFactory, LocalNode};
+use socketio_server::{AdapterFixed, Server, Socket};
 use support::{Notes, Peer, build, settle};
 
 /// Needs some time to connect.
@@ -39,10 +39,12 @@ impl Adapter for Slow {
 }
 
 fn server(notes: &Notes, time: Option<Duration>) -> Server {
+    build(Server::builder().adapter(slow(notes, time)))
+}
+
+fn slow(notes: &Notes, time: Option<Duration>) -> impl AdapterFactory + use<> {
     let notes = notes.clone();
-    build(Server::builder().adapter(move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> {
-        Arc::new(Slow { node, notes: notes.clone(), time })
-    }))
+    move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> { Arc::new(Slow { node, notes: notes.clone(), time }) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,4 +91,34 @@ fn outside_of_a_runtime_it_connects_with_the_first_client() {
         assert_eq!(notes.take(), ["init of /"]);
         assert_eq!(io.n_sockets(), 2);
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_can_be_changed_until_the_first_connection_and_namespaces_keep_their_handlers() {
+    let (before, after) = (Notes::default(), Notes::default());
+    let io = server(&before, Some(Duration::from_secs(1)));
+    let chat = io.of("/chat");
+    chat.on("hello", async |socket: Socket| drop(socket.emit("welcome", ())));
+    assert_eq!(before.take(), ["init of /", "init of /chat"]);
+    io.set_adapter(slow(&after, Some(Duration::from_secs(3)))).unwrap();
+    settle().await;
+    let mut closed = before.take();
+    closed.sort();
+    assert_eq!(closed, ["close of /", "close of /chat"]);
+    let mut inits = after.take();
+    inits.sort();
+    assert_eq!(inits, ["init of /", "init of /chat"]);
+    let _ = io.of("/later");
+    assert_eq!(after.take(), ["init of /later"]);
+
+    let mut peer = Peer::open(&io);
+    assert_eq!(io.set_adapter(slow(&before, None)), Err(AdapterFixed));
+    peer.send("0/chat,");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(peer.take(), Vec::<String>::new(), "that the old one has connected does not count");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(peer.take().len(), 1, "the answer to CONNECT");
+    peer.send(r#"2/chat,["hello"]"#);
+    assert_eq!(peer.take(), [r#"2/chat,["welcome"]"#]);
+    assert_eq!(before.take(), Vec::<String>::new());
 }

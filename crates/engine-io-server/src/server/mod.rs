@@ -30,7 +30,7 @@ use crate::listen::Link;
 use crate::session::{Machine, RequestError, Timing, Transport};
 use crate::transport::polling;
 use crate::transport::websocket::{Handshaken, Upgrading, WebSocketUpgrade};
-use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Session, SessionId};
+use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Origins, Session, SessionId};
 
 /// An Engine.IO server; a clone is a handle to the same one.
 ///
@@ -116,6 +116,51 @@ impl Engine {
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.config.path.trim_end_matches('/')
+    }
+
+    /// The pause between two pings; a session's own may be shorter by a tenth.
+    #[must_use]
+    pub fn ping_interval(&self) -> Duration {
+        self.0.config.ping_interval
+    }
+
+    /// How long a client may take to answer a ping.
+    #[must_use]
+    pub fn ping_timeout(&self) -> Duration {
+        self.0.config.ping_timeout
+    }
+
+    /// How long an upgrade to another transport may take.
+    #[must_use]
+    pub fn upgrade_timeout(&self) -> Duration {
+        self.0.config.upgrade_timeout
+    }
+
+    /// The longest message and the longest POST body, in bytes.
+    #[must_use]
+    pub fn max_http_buffer_size(&self) -> usize {
+        self.0.config.max_http_buffer_size
+    }
+
+    /// Whether clients may use this transport.
+    #[must_use]
+    pub fn has_transport(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Polling => self.0.config.polling,
+            Transport::WebSocket => self.0.config.websocket,
+        }
+    }
+
+    /// Whether clients may change from polling to a better transport.
+    #[must_use]
+    pub fn allows_upgrades(&self) -> bool {
+        self.0.config.allow_upgrades
+    }
+
+    /// Which cross-origin requests are let in.
+    #[must_use]
+    pub fn origins(&self) -> &Origins {
+        &self.0.config.origins
     }
 
     /// Whether a request of this path is the engine's.

@@ -27,7 +27,7 @@ impl FamilyAdapter {
     }
 
     fn each(&self, operate: impl Fn(&dyn Adapter) -> Receipt) -> Receipt {
-        Receipt::all(self.children().iter().map(|child| operate(&**child.adapter())))
+        Receipt::all(self.children().iter().map(|child| operate(&*child.adapter())))
     }
 
     /// Asks all children at the same time.
@@ -37,7 +37,7 @@ impl FamilyAdapter {
         F: Fn(Arc<dyn Adapter>) -> Fut,
         Fut: Future<Output = T> + Send + 'static,
     {
-        self.children().iter().map(|child| ask(Arc::clone(child.adapter()))).collect()
+        self.children().iter().map(|child| ask(child.adapter())).collect()
     }
 }
 

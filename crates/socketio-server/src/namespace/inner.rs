@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use engine_io_parser::SharedFrame;
 use smallvec::SmallVec;
@@ -42,7 +42,7 @@ pub(crate) struct NamespaceInner {
     /// Counts the changes of `table`, so that readers need not lock it to know that theirs is current.
     version: AtomicU64,
     local: Mutex<Local>,
-    adapter: OnceLock<Arc<dyn Adapter>>,
+    adapter: RwLock<Option<Arc<dyn Adapter>>>,
     is_init_started: AtomicBool,
     is_initialized: watch::Sender<bool>,
     next_ack_id: AtomicU64,
@@ -63,7 +63,7 @@ impl NamespaceInner {
             version: AtomicU64::new(0),
             local: Mutex::new(Local::new(shared.config.rooms)),
             shared,
-            adapter: OnceLock::new(),
+            adapter: RwLock::default(),
             is_init_started: AtomicBool::new(false),
             is_initialized: watch::Sender::new(false),
             next_ack_id: AtomicU64::new(0),
@@ -129,9 +129,26 @@ impl NamespaceInner {
     }
 
     pub(crate) async fn close_adapter(&self) {
-        let Some(adapter) = self.adapter.get() else { return };
+        let adapter = self.adapter.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(adapter) = adapter {
+            self.close(&*adapter).await;
+        }
+    }
+
+    async fn close(&self, adapter: &dyn Adapter) {
         if let Err(error) = adapter.close().await {
             tracing::warn!(target: "socket.io:namespace", namespace = self.name(), %error, "adapter not closed in order");
+        }
+    }
+
+    /// The server makes its adapters in another way from now on.
+    pub(crate) fn replace_adapter(self: &Arc<Self>) {
+        let before = self.adapter.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(before) = before else { return };
+        self.restart();
+        if let Ok(runtime) = Handle::try_current() {
+            let namespace = Arc::clone(self);
+            self.shared.tasks.spawn(&runtime, async move { namespace.close(&*before).await });
         }
     }
 
@@ -147,21 +164,30 @@ impl NamespaceInner {
         &self.shared
     }
 
-    pub(crate) fn adapter(self: &Arc<Self>) -> &Arc<dyn Adapter> {
-        self.adapter.get_or_init(|| {
-            let parent = Arc::downgrade(self);
-            let node = Arc::new(Node { name: self.name.clone(), namespace: Weak::clone(&parent) });
-            match self.role {
-                Role::Parent(_) => Arc::new(FamilyAdapter { node, parent }),
-                Role::Single | Role::Child(_) => {
-                    let adapter = self.shared.adapters.create(node);
-                    if self.shared.config.recovery.is_some() && !adapter.supports_recovery() {
-                        tracing::error!(target: "socket.io:namespace", namespace = self.name(), "this adapter cannot keep sessions: clients that lose their connection do not recover");
-                    }
-                    adapter
-                }
-            }
+    pub(crate) fn adapter(self: &Arc<Self>) -> Arc<dyn Adapter> {
+        let known = self.adapter.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.unwrap_or_else(|| {
+            let mut adapter = self.adapter.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(adapter.get_or_insert_with(|| self.make_adapter()))
         })
+    }
+
+    fn make_adapter(self: &Arc<Self>) -> Arc<dyn Adapter> {
+        let parent = Arc::downgrade(self);
+        let node = Arc::new(Node { name: self.name.clone(), namespace: Weak::clone(&parent) });
+        if let Role::Parent(_) = self.role {
+            return Arc::new(FamilyAdapter { node, parent });
+        }
+        let adapter = self.shared.adapters.create(node);
+        if self.shared.config.recovery.is_some() && !adapter.supports_recovery() {
+            tracing::error!(target: "socket.io:namespace", namespace = self.name(), "this adapter cannot keep sessions: clients that lose their connection do not recover");
+        }
+        adapter
+    }
+
+    fn has_adapter(&self, adapter: &Arc<dyn Adapter>) -> bool {
+        let current = self.adapter.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref().is_some_and(|current| Arc::ptr_eq(current, adapter))
     }
 
     /// Waits until the adapter has connected, for a limited time: this node can do without the others.
@@ -185,10 +211,14 @@ impl NamespaceInner {
         let namespace = Arc::clone(self);
         let mut init = Caught::new(|| {
             Box::pin(async move {
-                if let Err(error) = namespace.adapter().init().await {
+                let adapter = namespace.adapter();
+                if let Err(error) = adapter.init().await {
                     tracing::error!(target: "socket.io:namespace", namespace = namespace.name(), %error, "adapter not connected: this node is on its own");
                 }
-                namespace.is_initialized.send_replace(true);
+                // It may have been replaced meanwhile.
+                if namespace.has_adapter(&adapter) {
+                    namespace.is_initialized.send_replace(true);
+                }
             })
         });
         if init.poll_in_place().is_pending() {
@@ -254,19 +284,19 @@ impl NamespaceInner {
     }
 
     pub(crate) fn insert(self: &Arc<Self>, socket: Arc<SocketInner>) -> Option<Slot> {
-        self.local.lock().insert(socket, &**self.adapter())
+        self.local.lock().insert(socket, &*self.adapter())
     }
 
     pub(crate) fn remove(self: &Arc<Self>, slot: Slot) -> Vec<Room> {
-        self.local.lock().remove(slot, &**self.adapter())
+        self.local.lock().remove(slot, &*self.adapter())
     }
 
     pub(crate) fn join(self: &Arc<Self>, slot: Slot, rooms: &[Room]) -> Result<Receipts, JoinError> {
-        self.local.lock().join(slot, rooms, &**self.adapter())
+        self.local.lock().join(slot, rooms, &*self.adapter())
     }
 
     pub(crate) fn leave(self: &Arc<Self>, slot: Slot, rooms: &[Room]) {
-        self.local.lock().leave(slot, rooms, &**self.adapter());
+        self.local.lock().leave(slot, rooms, &*self.adapter());
     }
 
     pub(crate) fn rooms_of(&self, slot: Slot) -> Vec<Room> {

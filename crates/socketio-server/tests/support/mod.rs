@@ -109,6 +109,17 @@ impl Connection for TestConnection {
 }
 
 impl TestConnection {
+    /// As [`Peer::take`].
+    pub fn take(&self) -> Vec<String> {
+        let sent = std::mem::take(&mut *self.sent.lock().unwrap());
+        sent.iter()
+            .map(|message| match message {
+                Message::Text(text) => text.to_string(),
+                Message::Binary(bytes) => format!("b:{bytes:?}"),
+            })
+            .collect()
+    }
+
     /// The client has taken what waited.
     pub fn drain(&self) {
         self.is_full.store(false, Ordering::Relaxed);
@@ -187,13 +198,7 @@ impl Peer {
 
     /// What the server has sent since the last time; binary messages as `b:` and their bytes.
     pub fn take(&mut self) -> Vec<String> {
-        let sent = std::mem::take(&mut *self.connection.sent.lock().unwrap());
-        sent.iter()
-            .map(|message| match message {
-                Message::Text(text) => text.to_string(),
-                Message::Binary(bytes) => format!("b:{bytes:?}"),
-            })
-            .collect()
+        self.connection.take()
     }
 
     pub fn n_resumed(&self) -> usize {
