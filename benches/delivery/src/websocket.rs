@@ -242,8 +242,8 @@ impl SessionHandler for Opened {
         }
     }
 
-    fn on_close(self: Box<Self>, reason: CloseReason) {
-        self.0.on_close(reason.into());
+    fn on_close(self: Box<Self>, reason: CloseReason, detail: Option<&str>) {
+        self.0.on_close(reason.into(), detail);
     }
 }
 

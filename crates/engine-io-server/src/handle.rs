@@ -42,6 +42,8 @@ pub(crate) struct Core {
     reason: Option<CloseReason>,
     /// The reason, until the handler was told.
     closed: Option<CloseReason>,
+    /// More about it, until then.
+    detail: Option<Box<Detail>>,
     /// The layer above has asked for a pause.
     is_paused: bool,
     /// It has ended the pause that its handler is about to ask for: another thread was faster.
@@ -49,6 +51,10 @@ pub(crate) struct Core {
     /// The earliest time for which the timer knows this session.
     scheduled: Option<Instant>,
 }
+
+/// What an operator may read of a session's end. Boxed twice, as most sessions never need it.
+#[derive(Debug)]
+struct Detail(Box<str>);
 
 /// Who is to be woken when something changes.
 #[derive(Debug, Default)]
@@ -172,8 +178,11 @@ impl Session {
             return Err(SendError::Closed);
         }
         if core.outbox.push(frames).is_err() {
+            let n_bytes = core.outbox.bytes();
             drop(core);
-            self.drive(|core| core.machine.abort(CloseReason::SlowConsumer));
+            self.drive_because(&format_args!("{n_bytes} bytes waited, and no more fitted"), |core| {
+                core.machine.abort(CloseReason::SlowConsumer);
+            });
             return Err(SendError::SlowConsumer);
         }
         Ok(core.take_writer())
@@ -223,6 +232,11 @@ impl Session {
         self.drive(|core| core.machine.close(reason, now()));
     }
 
+    /// As [`close`](Self::close), with more for an operator to read, which the handler is told along with the reason.
+    pub fn close_because(&self, reason: CloseReason, detail: impl fmt::Display) {
+        self.drive_because(&detail, |core| core.machine.close(reason, now()));
+    }
+
     /// Closes the session and drops what is still queued.
     pub fn abort(&self, reason: CloseReason) {
         self.drive(|core| core.machine.abort(reason));
@@ -250,6 +264,7 @@ impl Session {
             waiting: Waiting::default(),
             reason: None,
             closed: None,
+            detail: None,
             is_paused: false,
             is_resumed_early: false,
             scheduled: None,
@@ -290,6 +305,15 @@ impl Session {
         result
     }
 
+    /// As [`drive`](Self::drive), for a change that may close the session, with what the handler is to read then.
+    pub(crate) fn drive_because<R>(
+        &self,
+        detail: &dyn fmt::Display,
+        change: impl FnOnce(&mut Core) -> R,
+    ) -> R {
+        self.drive(|core| core.because(detail, change))
+    }
+
     /// As [`drive`](Self::drive), for changes after which the WebSocket's task may read again.
     pub(crate) fn drive_and_wake_websocket(&self, change: impl FnOnce(&mut Core)) {
         let websocket = self.drive(|core| {
@@ -326,8 +350,11 @@ impl Session {
             core.machine.handle_timeout(now);
             let stall = core.outbox.deadline(self.0.shared.timing.ping_timeout);
             if stall.is_some_and(|at| at <= now + self.0.shared.timing.grain) {
-                tracing::debug!(target: "engine:socket", sid = %self.id(), bytes = core.outbox.bytes(), "slow consumer");
-                core.machine.abort(CloseReason::SlowConsumer);
+                let n_bytes = core.outbox.bytes();
+                tracing::debug!(target: "engine:socket", sid = %self.id(), n_bytes, "slow consumer");
+                core.because(&format_args!("{n_bytes} bytes waited for too long"), |core| {
+                    core.machine.abort(CloseReason::SlowConsumer);
+                });
             }
         });
     }
@@ -340,6 +367,9 @@ impl Session {
                 core.is_resumed_early = false;
                 core.machine.handle_packet(input, now)
             }),
+            Input::Ping | Input::Probe => {
+                self.drive_because(&"the client sent a ping", |core| core.machine.handle_packet(input, now))
+            }
             _ => self.drive(|core| core.machine.handle_packet(input, now)),
         }
     }
@@ -393,10 +423,13 @@ impl Session {
         let Some(mut slot) = self.0.handler.try_lock() else { return };
         // Before `open` has put the handler in place nobody can be told; `open` looks again.
         let Some(handler) = slot.take() else { return };
-        let reason = self.0.core.lock().closed.take();
+        let (reason, detail) = {
+            let mut core = self.0.core.lock();
+            (core.closed.take(), core.detail.take())
+        };
         drop(slot);
         if let Some(reason) = reason {
-            handler.on_close(reason);
+            handler.on_close(reason, detail.as_ref().map(|detail| &*detail.0));
         }
     }
 }
@@ -435,6 +468,16 @@ impl Core {
         self.is_paused = true;
         self.machine.pause(now());
         Flow::Pause
+    }
+
+    /// Makes a change; if it closes the session, `detail` is why.
+    pub(crate) fn because<R>(&mut self, detail: &dyn fmt::Display, change: impl FnOnce(&mut Self) -> R) -> R {
+        let was_open = self.machine.is_open();
+        let result = change(self);
+        if was_open && !self.machine.is_open() {
+            self.detail = Some(Box::new(Detail(detail.to_string().into())));
+        }
+        result
     }
 
     /// Who sends the outbox's messages, if it sleeps.

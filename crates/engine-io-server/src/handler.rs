@@ -26,7 +26,9 @@ pub trait SessionHandler: Send + 'static {
 
     /// The session is closed: nothing can be sent, and no message follows. Called exactly once, promptly, even while
     /// messages that were sent before are still on their way.
-    fn on_close(self: Box<Self>, reason: CloseReason);
+    ///
+    /// `detail` says more for an operator to read, if more is known: which rule a frame broke, say.
+    fn on_close(self: Box<Self>, reason: CloseReason, detail: Option<&str>);
 }
 
 /// Whether the engine may go on reading a session's messages.

@@ -62,7 +62,7 @@ where
 /// # struct EchoSession(Session);
 /// # impl SessionHandler for EchoSession {
 /// #     fn on_message(&mut self, incoming: Incoming<'_>) -> Flow { let _ = self.0.send(incoming.message); Flow::Continue }
-/// #     fn on_close(self: Box<Self>, _: CloseReason) {}
+/// #     fn on_close(self: Box<Self>, _: CloseReason, _: Option<&str>) {}
 /// # }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine_io_server::{
     CloseReason, Config, Engine, Flow, Handler, Incoming, Message, SendError, Session, SessionHandler,
 };
-use test_support::frames::{CLOSE, Frame, PONG, RawWebSocket};
+use test_support::frames::{CLOSE, CONTINUATION, Frame, PONG, RawWebSocket};
 use test_support::{polling, wait};
 use tokio::time::Instant;
 
@@ -302,7 +302,7 @@ impl SessionHandler for Bounced {
         panic!("{incoming:?}")
     }
 
-    fn on_close(self: Box<Self>, reason: CloseReason) {
+    fn on_close(self: Box<Self>, reason: CloseReason, _: Option<&str>) {
         assert_eq!(reason, CloseReason::ForcedClose);
     }
 }
@@ -386,4 +386,53 @@ async fn pings_that_cross_the_close_are_not_answered() {
     socket.write(&Frame::new(9, [])).await;
     let after = socket.read().await;
     assert!(after.as_ref().is_none_or(|frame| frame.opcode != PONG), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_application_can_read_what_a_client_did_wrong() {
+    for (frame, reason, detail) in [
+        (Frame::text("9"), CloseReason::ParseError, "unknown packet type '9'"),
+        (Frame::text("2"), CloseReason::TransportError, "the client sent a ping"),
+        (Frame::new(CONTINUATION, []), CloseReason::TransportError, "a continuation without a message to continue"),
+        (Frame::close(1001, ""), CloseReason::TransportClose, "close frame with code 1001"),
+    ] {
+        let mut server = Server::new(Config::default());
+        let (mut socket, mut accepted) = server.websocket().await;
+        socket.write(&frame).await;
+        assert_eq!(accepted.is_closed_with_detail(reason).await.as_deref(), Some(detail));
+    }
+    for (body, reason, detail) in [
+        ("9", CloseReason::ParseError, "unknown packet type '9'"),
+        ("2", CloseReason::TransportError, "the client sent a ping"),
+    ] {
+        let mut server = Server::new(Config::default());
+        let (polling, mut accepted) = server.polling().await;
+        let _ = polling.post(body).await;
+        assert_eq!(accepted.is_closed_with_detail(reason).await.as_deref(), Some(detail));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_overlap_or_break_off_are_named() {
+    let mut server = Server::new(Config::default());
+    let (polling, mut accepted) = server.polling().await;
+    let _first = polling.start_poll().await;
+    assert_eq!(polling.request("GET").await.status, 400);
+    let detail = accepted.is_closed_with_detail(CloseReason::TransportError).await;
+    assert_eq!(detail.as_deref(), Some("a second GET while one was waiting"));
+
+    let (polling, mut accepted) = server.polling().await;
+    drop(polling.start_poll().await);
+    let detail = accepted.is_closed_with_detail(CloseReason::TransportError).await;
+    assert_eq!(detail.as_deref(), Some("the client went away while its GET waited"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_application_can_say_why_it_closes() {
+    let mut server = Server::new(Config::default());
+    let (_polling, mut accepted) = server.polling().await;
+    accepted.session.close_because(CloseReason::ForcedClose, "banned");
+    accepted.session.close_because(CloseReason::RateLimited, "too late to say");
+    let detail = accepted.is_closed_with_detail(CloseReason::ForcedClose).await;
+    assert_eq!(detail.as_deref(), Some("banned"));
 }

@@ -150,7 +150,7 @@ impl SessionHandler for Idle {
         Flow::Continue
     }
 
-    fn on_close(self: Box<Self>, _: CloseReason) {}
+    fn on_close(self: Box<Self>, _: CloseReason, _: Option<&str>) {}
 }
 
 /// A connection that never says anything and takes everything, at no cost of its own.

@@ -15,6 +15,7 @@ use crate::client;
 use crate::deadlines::Deadlines;
 use crate::driver::ClientInner;
 use crate::recovery::Recovery;
+use crate::socket::SocketInner;
 use crate::tasks::Tasks;
 
 /// Times and bounds; the builder documents each.
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) adapters: Adapters,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) deadlines: Arc<Deadlines<ClientInner>>,
+    /// Of sockets whose stay is limited.
+    pub(crate) expirations: Arc<Deadlines<SocketInner>>,
     /// Set by a shutdown: nobody joins any more, and no handler of an event starts.
     pub(crate) is_closing: AtomicBool,
     state: StateMap,
@@ -87,6 +90,7 @@ impl Shared {
             adapters: Adapters::new(adapters),
             tasks: Tasks::new(),
             deadlines: Arc::new(Deadlines::new()),
+            expirations: Arc::new(Deadlines::new()),
             is_closing: AtomicBool::new(false),
             state,
         }

@@ -65,6 +65,13 @@ pub trait Connection: Send + Sync + 'static {
     /// [`Receiver::on_close`](crate::engine::Receiver::on_close) called.
     fn close(&self, reason: DisconnectReason);
 
+    /// As [`close`](Self::close), with more for an operator to read, which `on_close` is to be told. The default leaves
+    /// that out.
+    fn close_because(&self, reason: DisconnectReason, detail: &dyn fmt::Display) {
+        let _ = detail;
+        self.close(reason);
+    }
+
     /// Ends a [`Flow::Pause`]. If it is called before `on_message` has returned that value, the pause is void.
     fn resume(&self);
 

@@ -12,7 +12,8 @@ use crate::sync::Mutex;
 /// Calls connections back when a deadline of theirs has come, with one task for the whole server.
 ///
 /// A connection has a deadline only until it joins its first namespace and while attachments are missing, so that
-/// an idle one costs nothing here. The task ends when no deadline is left.
+/// an idle one costs nothing here. The task ends when no deadline is left. Sockets whose stay is limited have theirs in
+/// another one of these.
 pub(crate) struct Deadlines<T> {
     state: Mutex<State<T>>,
     earlier: Notify,

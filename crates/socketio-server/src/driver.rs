@@ -86,10 +86,10 @@ impl Receiver {
         }
     }
 
-    /// The connection is closed: all its sockets leave, for this reason.
-    pub fn on_close(mut self, reason: DisconnectReason) {
+    /// The connection is closed: all its sockets leave, for this reason. Their disconnect handlers can read `detail`.
+    pub fn on_close(mut self, reason: DisconnectReason, detail: Option<&str>) {
         self.is_closed = true;
-        self.client.closed(reason);
+        self.client.closed(reason, detail.map(Arc::from));
     }
 
     fn handle_packet(&mut self, packet: Packet, n_bytes: usize) -> Flow {
@@ -165,14 +165,14 @@ impl Receiver {
         self.has_failed = true;
         self.decoder.reset();
         self.client.attachments_complete();
-        self.client.connection.close(DisconnectReason::ForcedClose);
+        self.client.connection.close_because(DisconnectReason::ForcedClose, &error);
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         if !self.is_closed {
-            self.client.closed(DisconnectReason::TransportClose);
+            self.client.closed(DisconnectReason::TransportClose, None);
         }
     }
 }
@@ -263,7 +263,7 @@ impl ClientInner {
             departure
         };
         match departure {
-            Departure::Socket(socket) => socket.left(DisconnectReason::ClientNamespaceDisconnect),
+            Departure::Socket(socket) => socket.left(DisconnectReason::ClientNamespaceDisconnect, None),
             Departure::Attempt | Departure::Nothing => {}
         }
         Ok(())
@@ -315,7 +315,7 @@ impl ClientInner {
                 let counted = self.state.lock().namespaces.handle_unknown();
                 if let Err(violation) = counted {
                     tracing::debug!(target: "socket.io:client", error = %violation, "closing the connection");
-                    self.connection.close(DisconnectReason::ForcedClose);
+                    self.connection.close_because(DisconnectReason::ForcedClose, &violation);
                 }
             }
         }
@@ -353,17 +353,17 @@ impl ClientInner {
     }
 
     /// The connection is gone.
-    fn closed(self: &Arc<Self>, reason: DisconnectReason) {
+    fn closed(self: &Arc<Self>, reason: DisconnectReason, detail: Option<Arc<str>>) {
         if !namespace::is_locked_by_adapter() {
-            return self.end(reason);
+            return self.end(reason, detail);
         }
         // An event was one too many for this client, and is still on its way to others. What happens at a socket's end, user
         // code among it, has to wait for that.
         let client = Arc::clone(self);
-        self.runtime.spawn(async move { client.end(reason) });
+        self.runtime.spawn(async move { client.end(reason, detail) });
     }
 
-    fn end(self: &Arc<Self>, reason: DisconnectReason) {
+    fn end(self: &Arc<Self>, reason: DisconnectReason, detail: Option<Arc<str>>) {
         let sockets = {
             let mut state = self.state.lock();
             if state.namespaces.is_closed() {
@@ -377,7 +377,7 @@ impl ClientInner {
             state.namespaces.close()
         };
         for socket in sockets {
-            socket.left(reason);
+            socket.left(reason, detail.clone());
         }
     }
 
@@ -501,8 +501,9 @@ impl Timed for ClientInner {
             state.timer_key = None;
             if state.timer.is_due(now) {
                 drop(state);
-                tracing::debug!(target: "socket.io:client", "no namespace joined in time");
-                return self.connection.close(DisconnectReason::ForcedServerClose);
+                let detail = "no namespace joined in time";
+                tracing::debug!(target: "socket.io:client", detail, "closing the connection");
+                return self.connection.close_because(DisconnectReason::ForcedServerClose, &detail);
             }
             self.schedule(&mut state);
         } else if state.attachments_key == Some(key) {
@@ -512,8 +513,9 @@ impl Timed for ClientInner {
                 return self.schedule_attachments(&mut state);
             }
             drop(state);
-            tracing::debug!(target: "socket.io:client", "attachments did not come in time");
-            self.connection.close(DisconnectReason::ForcedClose);
+            let detail = "attachments did not come in time";
+            tracing::debug!(target: "socket.io:client", detail, "closing the connection");
+            self.connection.close_because(DisconnectReason::ForcedClose, &detail);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The Engine.IO server that ships, and what joins it to this crate.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -7,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use engine_io_parser::SharedFrame;
-use engine_io_server::{CloseReason, Config, ConfigError, Engine, Handler, Incoming, Session, SessionHandler};
+use engine_io_server::{
+    CloseReason, Config, ConfigError, Engine, Handler, Incoming, Session, SessionHandler,
+};
 
 use crate::DisconnectReason;
 use crate::connection::{Connection, Flow, SendError, Wake};
@@ -76,9 +79,9 @@ impl SessionHandler for Conn {
         }
     }
 
-    fn on_close(self: Box<Self>, reason: CloseReason) {
+    fn on_close(self: Box<Self>, reason: CloseReason, detail: Option<&str>) {
         if let Some(receiver) = self.0 {
-            receiver.on_close(reason.into());
+            receiver.on_close(reason.into(), detail);
         }
     }
 }
@@ -132,21 +135,11 @@ impl Connection for Session {
     }
 
     fn close(&self, reason: DisconnectReason) {
-        self.close(match reason {
-            DisconnectReason::TransportError => CloseReason::TransportError,
-            DisconnectReason::TransportClose => CloseReason::TransportClose,
-            DisconnectReason::ParseError => CloseReason::ParseError,
-            DisconnectReason::PingTimeout => CloseReason::PingTimeout,
-            DisconnectReason::ForcedServerClose => CloseReason::ForcedServerClose,
-            DisconnectReason::ServerShuttingDown => CloseReason::ServerShuttingDown,
-            DisconnectReason::SlowConsumer => CloseReason::SlowConsumer,
-            DisconnectReason::RateLimited => CloseReason::RateLimited,
-            DisconnectReason::SessionTakenOver => CloseReason::SessionTakenOver,
-            // An engine knows of no namespaces.
-            DisconnectReason::ForcedClose
-            | DisconnectReason::ClientNamespaceDisconnect
-            | DisconnectReason::ServerNamespaceDisconnect => CloseReason::ForcedClose,
-        });
+        self.close(reason.into());
+    }
+
+    fn close_because(&self, reason: DisconnectReason, detail: &dyn fmt::Display) {
+        self.close_because(reason.into(), detail);
     }
 
     fn resume(&self) {
@@ -155,6 +148,26 @@ impl Connection for Session {
 
     fn is_open(&self) -> bool {
         self.is_open()
+    }
+}
+
+impl From<DisconnectReason> for CloseReason {
+    fn from(reason: DisconnectReason) -> Self {
+        match reason {
+            DisconnectReason::TransportError => Self::TransportError,
+            DisconnectReason::TransportClose => Self::TransportClose,
+            DisconnectReason::ParseError => Self::ParseError,
+            DisconnectReason::PingTimeout => Self::PingTimeout,
+            DisconnectReason::ForcedServerClose => Self::ForcedServerClose,
+            DisconnectReason::ServerShuttingDown => Self::ServerShuttingDown,
+            DisconnectReason::SlowConsumer => Self::SlowConsumer,
+            DisconnectReason::RateLimited => Self::RateLimited,
+            DisconnectReason::SessionTakenOver => Self::SessionTakenOver,
+            // An engine knows of no namespaces.
+            DisconnectReason::ForcedClose
+            | DisconnectReason::ClientNamespaceDisconnect
+            | DisconnectReason::ServerNamespaceDisconnect => Self::ForcedClose,
+        }
     }
 }
 

@@ -53,9 +53,9 @@ pub use socketio_parser::{Args, Binary, EncodeError, Limits, Parser, Value};
 /// What handlers take and return, for those who extend it.
 pub mod handler {
     pub use crate::event::{
-        Attachments, BoxFuture, ConnectContext, DisconnectContext, EventContext, EventMiddlewareOutcome,
-        EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms, ServerEventContext,
-        SocketContext,
+        Attachments, BoxFuture, ConnectContext, DisconnectContext, DisconnectDetail, EventContext,
+        EventMiddlewareOutcome, EventName, Extract, ExtractError, Handler, MiddlewareOutcome, Outcome, Rooms,
+        ServerEventContext, SocketContext,
     };
 }
 
@@ -76,4 +76,3 @@ pub mod adapter {
 
     pub use crate::namespace::{AdapterView, RoomEvent, RoomEvents, RoomEventsMissed};
 }
-

@@ -269,7 +269,7 @@ impl Server {
 
     fn disconnect_all(&self) {
         for socket in self.0.registry().all().iter().flat_map(Namespace::sockets) {
-            socket.inner().left(DisconnectReason::ServerShuttingDown);
+            socket.inner().left(DisconnectReason::ServerShuttingDown, None);
             socket.conn().close(DisconnectReason::ServerShuttingDown);
         }
     }

@@ -44,7 +44,9 @@ fn server(notes: &Notes, time: Option<Duration>) -> Server {
 
 fn slow(notes: &Notes, time: Option<Duration>) -> impl AdapterFactory + use<> {
     let notes = notes.clone();
-    move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> { Arc::new(Slow { node, notes: notes.clone(), time }) }
+    move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> {
+        Arc::new(Slow { node, notes: notes.clone(), time })
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,9 +2,10 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use socketio_server::handler::Rooms;
+use socketio_server::handler::{DisconnectDetail, Rooms};
 use socketio_server::{Data, DisconnectReason, Server, Socket};
 use support::{Notes, Peer, server, settle};
 
@@ -250,4 +251,90 @@ async fn an_engine_that_drops_its_receiver_has_closed_the_connection() {
     drop(Peer::join(&io));
     settle().await;
     assert_eq!(notes.take(), ["transport close false"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_handler_can_read_what_the_client_did_wrong() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on_disconnect(move |reason: DisconnectReason, DisconnectDetail(detail): DisconnectDetail| {
+        noted.add(format!("{reason}: {}", detail.as_deref().unwrap_or("nothing more")));
+        async {}
+    });
+    Peer::join(&io).send("9");
+    Peer::join(&io).send("1");
+    Peer::join(&io).hang_up(DisconnectReason::PingTimeout);
+    settle().await;
+    let mut noted = notes.take();
+    noted.sort();
+    assert_eq!(
+        noted,
+        [
+            "client namespace disconnect: nothing more",
+            "forced close: unknown packet type",
+            "ping timeout: nothing more"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stay_can_be_limited_and_the_last_call_counts() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on_disconnect(move |reason: DisconnectReason, DisconnectDetail(detail): DisconnectDetail| {
+        noted.add(format!("{reason}: {}", detail.unwrap_or_default()));
+        async {}
+    });
+    io.on("for", async |socket: Socket, Data(seconds): Data<u64>| {
+        socket.disconnect_after(Duration::from_secs(seconds));
+    });
+    io.on("for ever", async |socket: Socket| socket.disconnect_after(Duration::MAX));
+    let mut peers = [Peer::join(&io), Peer::join(&io), Peer::join(&io)];
+    peers[0].send(r#"2["for",10]"#);
+    peers[1].send(r#"2["for",10]"#);
+    peers[1].send(r#"2["for",20]"#);
+    peers[2].send(r#"2["for",10]"#);
+    peers[2].send(r#"2["for ever"]"#);
+    tokio::time::sleep(Duration::from_millis(9_990)).await;
+    assert_eq!(io.n_sockets(), 3);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(io.n_sockets(), 2);
+    assert_eq!(peers.each_mut().map(Peer::take), [vec!["1".to_owned()], vec![], vec![]]);
+    assert_eq!(notes.take(), ["server namespace disconnect: the time of `disconnect_after` is over"]);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(peers.each_mut().map(Peer::take), [vec![], vec!["1".to_owned()], vec![]]);
+    assert_eq!(io.n_sockets(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stay_that_is_over_before_the_client_is_in_ends_at_once() {
+    let io = server();
+    io.use_middleware(async |socket: Socket| {
+        socket.disconnect_after(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    });
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let sent = peer.take();
+    assert!(sent[0].starts_with("0{"), "it is told that it is in: {sent:?}");
+    assert_eq!(sent[1..], ["1"]);
+    assert_eq!(io.n_sockets(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_has_left_is_not_kept_until_its_time_is_over() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    let kept = Arc::new(());
+    let watch = Arc::downgrade(&kept);
+    assert!(socket.data().set(kept).is_ok());
+    socket.disconnect_after(Duration::from_secs(3600));
+    drop(socket);
+    peer.hang_up(DisconnectReason::TransportClose);
+    settle().await;
+    assert!(watch.upgrade().is_none(), "the timer has let go of it");
 }

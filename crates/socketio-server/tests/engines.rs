@@ -43,7 +43,7 @@ impl Engine for InMemory {
         self.0.notes.add("close_connections");
         for (connection, receiver) in std::mem::take(&mut *self.0.open.lock().unwrap()) {
             connection.close(DisconnectReason::ServerShuttingDown);
-            receiver.on_close(DisconnectReason::ServerShuttingDown);
+            receiver.on_close(DisconnectReason::ServerShuttingDown, None);
         }
     }
 
@@ -91,7 +91,10 @@ async fn a_server_ends_its_engines_and_serves_with_them_again() {
     engine.connect().unwrap();
     io.close_sessions();
     settle().await;
-    assert_eq!((notes.take(), reasons.take()), (vec!["close_connections".into()], vec!["server shutting down".into()]));
+    assert_eq!(
+        (notes.take(), reasons.take()),
+        (vec!["close_connections".into()], vec!["server shutting down".into()])
+    );
 
     engine.connect().unwrap();
     io.shutdown(Duration::from_secs(5)).await;

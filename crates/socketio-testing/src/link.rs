@@ -1,6 +1,7 @@
 //! The connection as the server sees it: an outbox, and the first request that never was.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -44,6 +45,8 @@ struct State {
     /// The client takes nothing for now.
     is_stopped: bool,
     end: Option<DisconnectReason>,
+    /// What the server says of it.
+    detail: Option<String>,
     /// How often the server has asked to be sent more.
     n_resumed: u64,
     reader: Option<Waker>,
@@ -96,6 +99,10 @@ impl Link {
 
     pub(crate) fn end(&self) -> Option<DisconnectReason> {
         self.state.lock().end
+    }
+
+    pub(crate) fn detail(&self) -> Option<String> {
+        self.state.lock().detail.clone()
     }
 
     pub(crate) fn n_resumed(&self) -> u64 {
@@ -194,6 +201,14 @@ impl Connection for Link {
     fn close(&self, reason: DisconnectReason) {
         self.state.lock().change(|state| {
             state.end.get_or_insert(reason);
+        });
+    }
+
+    fn close_because(&self, reason: DisconnectReason, detail: &dyn fmt::Display) {
+        self.state.lock().change(|state| {
+            if state.end.is_none() {
+                (state.end, state.detail) = (Some(reason), Some(detail.to_string()));
+            }
         });
     }
 

@@ -52,7 +52,7 @@ impl Uplink {
             let Some((mut receiver, step)) = begun else { return };
             let message = match step {
                 Step::Message(message) => message,
-                Step::End(reason) => return receiver.on_close(reason),
+                Step::End(reason, detail) => return receiver.on_close(reason, detail.as_deref()),
             };
             let n_resumed = link.n_resumed();
             let flow = receiver.on_message(message);
@@ -66,7 +66,7 @@ impl Uplink {
 
 enum Step {
     Message(Message),
-    End(DisconnectReason),
+    End(DisconnectReason, Option<String>),
 }
 
 impl State {
@@ -90,7 +90,7 @@ impl State {
         if let Some(reason) = link.end() {
             self.server = Server::Gone;
             self.waiting.clear();
-            return Some((receiver, Step::End(reason)));
+            return Some((receiver, Step::End(reason, link.detail())));
         }
         self.server = Server::Ready(receiver);
         None

@@ -36,5 +36,5 @@ impl SessionHandler for EchoSession {
         Flow::Continue
     }
 
-    fn on_close(self: Box<Self>, _: CloseReason) {}
+    fn on_close(self: Box<Self>, _: CloseReason, _: Option<&str>) {}
 }

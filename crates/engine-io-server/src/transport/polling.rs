@@ -1,5 +1,6 @@
 //! HTTP long-polling: a GET that waits for messages, a POST that brings them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -29,7 +30,8 @@ pub(crate) fn opened(handshake: &Handshake) -> Response<Body> {
 
 /// Waits until there is something to send.
 pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Body>, Refusal> {
-    session.drive(|core| core.machine.handle_get(now())).map_err(refusal)?;
+    let overlap = "a second GET while one was waiting";
+    session.drive_because(&overlap, |core| core.machine.handle_get(now())).map_err(refusal)?;
     let waiting = WhileWaiting(session);
     let answer = poll_fn(|cx| {
         session.with_core(|core| match core.machine.poll_get(!core.outbox.is_empty()) {
@@ -93,7 +95,9 @@ struct WhileWaiting<'a>(&'a Session);
 impl Drop for WhileWaiting<'_> {
     fn drop(&mut self) {
         tracing::debug!(target: "engine:polling", sid = %self.0.id(), "poll connection closed prematurely");
-        self.0.drive(|core| core.machine.handle_get_aborted());
+        self.0.drive_because(&"the client went away while its GET waited", |core| {
+            core.machine.handle_get_aborted();
+        });
     }
 }
 
@@ -108,10 +112,15 @@ where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    session.drive(|core| core.machine.handle_post()).map_err(refusal)?;
-    let mut running = WhileReading { session, failure: Some(CloseReason::TransportError) };
+    let overlap = "a second POST while one was being read";
+    session.drive_because(&overlap, |core| core.machine.handle_post()).map_err(refusal)?;
+    let mut running = WhileReading {
+        session,
+        failure: Some((CloseReason::TransportError, "the client went away while its POST was read".into())),
+    };
     if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
         // Only protocol 3 knows binary payloads.
+        running.failure = Some((CloseReason::TransportError, "a binary body".into()));
         return Err(Refusal::BadPayload);
     }
     let body = match collect(&headers, body, limits.max_payload_bytes).await {
@@ -124,11 +133,12 @@ where
         }
         Err(BodyError::Broken(error)) => {
             tracing::debug!(target: "engine:polling", sid = %session.id(), error, "data request broke off");
+            running.failure = Some((CloseReason::TransportError, error.into()));
             return Err(Refusal::BadPayload);
         }
     };
     let Ok(text) = std::str::from_utf8(&body) else {
-        running.failure = Some(CloseReason::ParseError);
+        running.failure = Some((CloseReason::ParseError, "the body is not UTF-8".into()));
         return Err(Refusal::BadPayload);
     };
     for (n_packets, packet) in PayloadDecoder::new(text, &limits).enumerate() {
@@ -139,7 +149,7 @@ where
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::debug!(target: "engine:polling", sid = %session.id(), %error, "not a payload");
-                running.failure = Some(CloseReason::ParseError);
+                running.failure = Some((CloseReason::ParseError, error.to_string().into()));
                 return Err(Refusal::BadPayload);
             }
         };
@@ -170,14 +180,17 @@ where
 /// Ends the POST in the session's eyes, as a failure unless all went well.
 struct WhileReading<'a> {
     session: &'a Session,
-    failure: Option<CloseReason>,
+    failure: Option<(CloseReason, Cow<'static, str>)>,
 }
 
 impl Drop for WhileReading<'_> {
     fn drop(&mut self) {
         // A WebSocket that takes over may wait for this.
-        self.session.drive_and_wake_websocket(|core| match self.failure {
-            Some(reason) => core.machine.handle_post_failed(reason),
+        let failure = self.failure.take();
+        self.session.drive_and_wake_websocket(|core| match failure {
+            Some((reason, detail)) => {
+                core.because(&detail, |core| core.machine.handle_post_failed(reason));
+            }
             None => core.machine.handle_post_done(),
         });
     }

@@ -50,7 +50,7 @@ pub(crate) struct Accepted {
 #[derive(Debug)]
 pub(crate) enum Event {
     Message { message: Message, headers: Option<HeaderMap> },
-    Closed(CloseReason),
+    Closed(CloseReason, Option<String>),
 }
 
 type OnMessage = Arc<dyn Fn(&Session, &Message) -> Flow + Send + Sync>;
@@ -86,8 +86,8 @@ impl SessionHandler for AppSession {
         flow
     }
 
-    fn on_close(self: Box<Self>, reason: CloseReason) {
-        let _ = self.events.try_send(Event::Closed(reason));
+    fn on_close(self: Box<Self>, reason: CloseReason, detail: Option<&str>) {
+        let _ = self.events.try_send(Event::Closed(reason, detail.map(str::to_owned)));
     }
 }
 
@@ -205,7 +205,7 @@ impl Accepted {
     pub(crate) async fn message(&mut self) -> Message {
         match self.event().await {
             Event::Message { message, .. } => message,
-            Event::Closed(reason) => panic!("expected a message, the session was closed: {reason}"),
+            Event::Closed(reason, _) => panic!("expected a message, the session was closed: {reason}"),
         }
     }
 
@@ -219,17 +219,26 @@ impl Accepted {
 
     /// Asserts that the next thing that the application is told is the end, and that nothing follows it.
     pub(crate) async fn is_closed(&mut self, reason: CloseReason) {
-        match self.event().await {
-            Event::Closed(closed) => assert_eq!(closed, reason),
+        let _ = self.is_closed_with_detail(reason).await;
+    }
+
+    /// As [`is_closed`](Self::is_closed); returns what more the application was told.
+    pub(crate) async fn is_closed_with_detail(&mut self, reason: CloseReason) -> Option<String> {
+        let detail = match self.event().await {
+            Event::Closed(closed, detail) => {
+                assert_eq!(closed, reason);
+                detail
+            }
             other => panic!("expected the end, got {other:?}"),
-        }
+        };
         assert!(self.events.try_recv().is_err(), "something followed the end");
+        detail
     }
 
     /// Asserts that the application was told already that the session is closed.
     pub(crate) fn is_closed_already(&mut self, reason: CloseReason) {
         match self.events.try_recv() {
-            Ok(Event::Closed(closed)) => assert_eq!(closed, reason),
+            Ok(Event::Closed(closed, _)) => assert_eq!(closed, reason),
             other => panic!("expected the end, got {other:?}"),
         }
     }
@@ -240,7 +249,7 @@ impl Accepted {
         loop {
             match self.events.try_recv() {
                 Ok(Event::Message { message, .. }) => messages.push(message),
-                Ok(Event::Closed(reason)) => {
+                Ok(Event::Closed(reason, _)) => {
                     assert!(self.events.try_recv().is_err(), "something followed the end");
                     return (messages, Some(reason));
                 }

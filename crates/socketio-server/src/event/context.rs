@@ -1,5 +1,7 @@
 //! What a handler is called for, from which its arguments are taken.
 
+use std::sync::Arc;
+
 use socketio_adapter::Room;
 use socketio_parser::Args;
 
@@ -49,5 +51,6 @@ impl Context for DisconnectContext {}
 pub struct DisconnectContext {
     pub(crate) socket: Socket,
     pub(crate) reason: DisconnectReason,
+    pub(crate) detail: Option<Arc<str>>,
     pub(crate) rooms: Vec<Room>,
 }

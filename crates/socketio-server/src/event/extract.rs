@@ -22,7 +22,7 @@ use crate::{DisconnectReason, Handshake, Namespace, Server, Socket};
 /// | [`Socket`], [`Handshake`] | yes | yes | yes | |
 /// | [`Data<T>`](Data), [`Args`], [`Attachments`], [`EventName`], [`Ack`] | yes | | | yes |
 /// | [`Auth<T>`](Auth) | yes | yes | | |
-/// | [`DisconnectReason`], [`Rooms`] | | | yes | |
+/// | [`DisconnectReason`], [`DisconnectDetail`], [`Rooms`] | | | yes | |
 ///
 /// `Result<T, ExtractError>` hands a failure to the handler instead of to the error hook. Write an implementation for a
 /// type of your own to have it made from a socket, say a user from [`Socket::data`]:
@@ -132,6 +132,11 @@ pub struct Attachments(pub Vec<Bytes>);
 /// The name of the event that the handler is called for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventName(pub Text);
+
+/// What more is known of why the socket left than the [`DisconnectReason`] says: the rule that a packet broke, the code of
+/// a close frame, an error of the network. It is text for people to read, and may change between versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisconnectDetail(pub Option<Arc<str>>);
 
 /// The rooms that the socket was in when it left, its own included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,6 +262,12 @@ impl<T: DeserializeOwned> Extract<ConnectContext> for Auth<T> {
 impl Extract<DisconnectContext> for DisconnectReason {
     fn extract(context: &mut DisconnectContext) -> Result<Self, ExtractError> {
         Ok(context.reason)
+    }
+}
+
+impl Extract<DisconnectContext> for DisconnectDetail {
+    fn extract(context: &mut DisconnectContext) -> Result<Self, ExtractError> {
+        Ok(Self(context.detail.clone()))
     }
 }
 

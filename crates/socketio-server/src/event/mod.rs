@@ -13,7 +13,9 @@ mod server_side;
 
 pub use ack::Ack;
 pub use context::{ConnectContext, DisconnectContext, EventContext};
-pub use extract::{Attachments, Auth, Data, EventName, Extract, ExtractError, Rooms, SocketContext, State};
+pub use extract::{
+    Attachments, Auth, Data, DisconnectDetail, EventName, Extract, ExtractError, Rooms, SocketContext, State,
+};
 pub use handler::{BoxFuture, Handler};
 pub(crate) use handler::{
     Call, EventHandler, MiddlewareError, erase_connect, erase_disconnect, erase_event, erase_middleware,

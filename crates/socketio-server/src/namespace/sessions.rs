@@ -148,7 +148,7 @@ impl NamespaceInner {
     /// connection is lost, that ends first.
     pub(crate) async fn restore(self: &Arc<Self>, claim: &Claim) -> Option<Resumed> {
         if let Some(live) = self.sessions().live(&claim.private_id) {
-            live.left(DisconnectReason::SessionTakenOver);
+            live.left(DisconnectReason::SessionTakenOver, None);
             live.client().connection.close(DisconnectReason::SessionTakenOver);
         }
         let gone = self.sessions().take(&claim.private_id);

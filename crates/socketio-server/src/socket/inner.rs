@@ -18,6 +18,7 @@ use crate::interchange::frames_of_args;
 use crate::namespace::{NamespaceInner, Receipts, SessionKey, Slot, Stay};
 use crate::socket::acks::{AckTable, OpenWait, Refused};
 use crate::socket::data::SocketData;
+use crate::socket::expiry::Expiry;
 use crate::socket::gate::{Farewell, Gate};
 use crate::socket::outgoing::OutgoingListeners;
 use crate::sync::Mutex;
@@ -42,17 +43,21 @@ pub(crate) struct SocketInner {
 /// Where a socket stands in its namespace's table.
 enum Membership {
     /// Middleware is deciding; the rooms are joined when it accepts, and nobody hears of them if it does not.
-    Early {
-        rooms: Vec<Room>,
-        stay: Stay,
-    },
+    Early(Box<Early>),
     Entered {
         slot: Slot,
         stay: Stay,
+        expiry: Expiry,
     },
     /// It is in no room any more; these it was in until now, for handlers that ask.
-    Leaving(Vec<Room>),
+    Leaving(Box<[Room]>),
     Left,
+}
+
+struct Early {
+    rooms: Vec<Room>,
+    stay: Stay,
+    expiry: Expiry,
 }
 
 /// What became of asking a client for an ack.
@@ -84,7 +89,11 @@ impl SocketInner {
             outgoing: OutgoingListeners::default(),
             acks: Mutex::new(AckTable::default()),
             gate: Gate::new(),
-            membership: Mutex::new(Membership::Early { rooms: Vec::new(), stay }),
+            membership: Mutex::new(Membership::Early(Box::new(Early {
+                rooms: Vec::new(),
+                stay,
+                expiry: Expiry::default(),
+            }))),
         })
     }
 
@@ -102,8 +111,8 @@ impl SocketInner {
         if let Some(socket) = Arc::get_mut(&mut socket) {
             socket.is_recovered = true;
             socket.data = data;
-            if let Membership::Early { rooms: early, .. } = &mut *socket.membership.lock() {
-                *early = rooms;
+            if let Membership::Early(early) = &mut *socket.membership.lock() {
+                early.rooms = rooms;
             }
         }
         socket
@@ -200,10 +209,11 @@ impl SocketInner {
     /// The client was accepted and has been told: events reach it from now on. Returns whether it is still there.
     pub(crate) fn enter(self: &Arc<Self>) -> bool {
         let mut refused = Vec::new();
+        let is_expired;
         {
             let mut membership = self.membership.lock();
-            let (rooms, stay) = match std::mem::replace(&mut *membership, Membership::Left) {
-                Membership::Early { rooms, stay } => (rooms, stay),
+            let Early { rooms, stay, expiry } = match std::mem::replace(&mut *membership, Membership::Left) {
+                Membership::Early(early) => *early,
                 other => {
                     *membership = other;
                     return false;
@@ -215,11 +225,15 @@ impl SocketInner {
                     refused.push(error);
                 }
             }
-            *membership = Membership::Entered { slot, stay };
+            is_expired = expiry.is_past();
+            *membership = Membership::Entered { slot, stay, expiry };
         }
         if !self.gate.open() {
             self.leave_namespace();
             return false;
+        }
+        if is_expired {
+            self.expire();
         }
         if !refused.is_empty() {
             // Not here: the adapter may have locked something.
@@ -235,18 +249,36 @@ impl SocketInner {
 
     /// The application makes the client leave the namespace.
     pub(crate) fn disconnect(self: &Arc<Self>) {
+        self.send_away(None);
+    }
+
+    /// Its time is over.
+    pub(super) fn expire(self: &Arc<Self>) {
+        self.send_away(Some("the time of `disconnect_after` is over".into()));
+    }
+
+    fn send_away(self: &Arc<Self>, detail: Option<Arc<str>>) {
         // Not before the client was told that it is in: the farewell would overtake the welcome.
         if self.gate.is_open() && self.client().leave(self) {
-            self.end(DisconnectReason::ServerNamespaceDisconnect, Farewell::Disconnect);
+            self.end(DisconnectReason::ServerNamespaceDisconnect, detail, Farewell::Disconnect);
+        }
+    }
+
+    /// Looks at how long it may stay, unless it has left.
+    pub(super) fn with_expiry<R>(&self, work: impl FnOnce(&mut Expiry) -> R) -> Option<R> {
+        match &mut *self.membership.lock() {
+            Membership::Early(early) => Some(work(&mut early.expiry)),
+            Membership::Entered { expiry, .. } => Some(work(expiry)),
+            Membership::Leaving(_) | Membership::Left => None,
         }
     }
 
     /// The client has left, or its connection is gone.
-    pub(crate) fn left(self: &Arc<Self>, reason: DisconnectReason) {
-        self.end(reason, Farewell::Silent);
+    pub(crate) fn left(self: &Arc<Self>, reason: DisconnectReason, detail: Option<Arc<str>>) {
+        self.end(reason, detail, Farewell::Silent);
     }
 
-    fn end(self: &Arc<Self>, reason: DisconnectReason, farewell: Farewell) {
+    fn end(self: &Arc<Self>, reason: DisconnectReason, detail: Option<Arc<str>>, farewell: Farewell) {
         let Some(closed) = self.gate.close(farewell) else { return };
         if closed.is_farewell_due {
             self.say_farewell();
@@ -259,19 +291,20 @@ impl SocketInner {
         let stay = self.session().and_then(|_| Stay::begin(&self.namespace));
         let rooms = self.leave_namespace();
         self.namespace.session_ended(self, reason, &rooms, stay);
-        let context =
-            closed.was_open.then(|| DisconnectContext { socket: Socket::from_inner(self), reason, rooms });
+        let socket = Socket::from_inner(self);
+        let context = closed.was_open.then(|| DisconnectContext { socket, reason, detail, rooms });
         dispatch::close(self, context);
     }
 
     fn leave_namespace(&self) -> Vec<Room> {
         let mut membership = self.membership.lock();
-        let (rooms, stay) = match std::mem::replace(&mut *membership, Membership::Left) {
-            Membership::Entered { slot, stay } => (self.namespace.remove(slot), stay),
-            Membership::Early { stay, .. } => (Vec::new(), stay),
+        let (rooms, stay, mut expiry) = match std::mem::replace(&mut *membership, Membership::Left) {
+            Membership::Entered { slot, stay, expiry } => (self.namespace.remove(slot), stay, expiry),
+            Membership::Early(early) => (Vec::new(), early.stay, early.expiry),
             Membership::Leaving(_) | Membership::Left => return Vec::new(),
         };
         drop(membership);
+        expiry.clear(&self.shared().expirations);
         // The namespace may go now.
         drop(stay);
         rooms
@@ -279,7 +312,7 @@ impl SocketInner {
 
     /// Handlers are to see the rooms that the socket was in, until they are [forgotten](Self::forget_rooms).
     pub(crate) fn show_rooms(&self, rooms: &[Room]) {
-        *self.membership.lock() = Membership::Leaving(rooms.to_vec());
+        *self.membership.lock() = Membership::Leaving(rooms.into());
     }
 
     /// It is in no room any more, and does not keep its namespace from going.
@@ -290,7 +323,8 @@ impl SocketInner {
 
     pub(crate) fn join_now(&self, rooms: &[Room]) -> Result<Receipts, JoinError> {
         let slot = match &mut *self.membership.lock() {
-            Membership::Early { rooms: early, .. } => {
+            Membership::Early(early) => {
+                let early = &mut early.rooms;
                 let limits = self.shared().config.rooms;
                 if let Some(room) = rooms.iter().find(|room| room.len() > limits.max_room_name_bytes) {
                     return Err(JoinError::NameTooLong { size: room.len(), max: limits.max_room_name_bytes });
@@ -310,7 +344,7 @@ impl SocketInner {
 
     pub(crate) fn leave_now(&self, rooms: &[Room]) {
         let slot = match &mut *self.membership.lock() {
-            Membership::Early { rooms: early, .. } => return early.retain(|room| !rooms.contains(room)),
+            Membership::Early(early) => return early.rooms.retain(|room| !rooms.contains(room)),
             Membership::Entered { slot, .. } => *slot,
             Membership::Leaving(_) | Membership::Left => return,
         };
@@ -319,7 +353,8 @@ impl SocketInner {
 
     pub(crate) fn rooms(&self) -> Vec<Room> {
         let slot = match &*self.membership.lock() {
-            Membership::Early { rooms, .. } | Membership::Leaving(rooms) => return rooms.clone(),
+            Membership::Early(early) => return early.rooms.clone(),
+            Membership::Leaving(rooms) => return rooms.to_vec(),
             Membership::Entered { slot, .. } => *slot,
             Membership::Left => return Vec::new(),
         };

@@ -3,6 +3,7 @@
 mod ack_future;
 mod acks;
 mod data;
+mod expiry;
 mod gate;
 mod inner;
 mod outgoing;
@@ -388,6 +389,15 @@ impl Socket {
     /// The disconnect handlers run as a task. Close the whole connection with `socket.client().close()`.
     pub fn disconnect(&self) {
         self.0.disconnect();
+    }
+
+    /// Makes the client leave the namespace, as [`disconnect`](Self::disconnect) does, when this time is over: the life of
+    /// a token, say. The last call counts, so it can be put off, and [`Duration::MAX`] takes the limit away.
+    ///
+    /// In middleware the time runs from the call too. A client whose time is over before it is in is told that it is in,
+    /// and leaves at once.
+    pub fn disconnect_after(&self, duration: Duration) {
+        self.0.disconnect_after(duration);
     }
 
     /// What the application keeps with this socket: one value per type.

@@ -8,6 +8,7 @@
     reason = "each test file uses a part of it"
 )]
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ pub struct Peer {
 #[derive(Default)]
 pub struct TestConnection {
     sent: Mutex<Vec<Message>>,
-    closed: Mutex<Option<DisconnectReason>>,
+    closed: Mutex<Option<(DisconnectReason, Option<String>)>>,
     /// Told when the server lets what it has queued be written.
     pub writer: Option<Waker>,
     /// Whether awaited emits have to wait, and who does.
@@ -96,7 +97,11 @@ impl Connection for TestConnection {
     }
 
     fn close(&self, reason: DisconnectReason) {
-        self.closed.lock().unwrap().get_or_insert(reason);
+        self.closed.lock().unwrap().get_or_insert((reason, None));
+    }
+
+    fn close_because(&self, reason: DisconnectReason, detail: &dyn Display) {
+        self.closed.lock().unwrap().get_or_insert((reason, Some(detail.to_string())));
     }
 
     fn resume(&self) {
@@ -183,11 +188,11 @@ impl Peer {
 
     /// As an engine does, tells the server of a close that it has asked for. Returns the reason of the close, if any.
     pub fn notice_close(&mut self) -> Option<DisconnectReason> {
-        let reason = *self.connection.closed.lock().unwrap();
-        if let (Some(reason), Some(receiver)) = (reason, self.receiver.take_if(|_| reason.is_some())) {
-            receiver.on_close(reason);
+        let (reason, detail) = self.connection.closed.lock().unwrap().clone()?;
+        if let Some(receiver) = self.receiver.take() {
+            receiver.on_close(reason, detail.as_deref());
         }
-        reason
+        Some(reason)
     }
 
     /// The client goes away.

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use engine_io_parser::{Limits, Message, PROBE, PacketRef, Text};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -280,8 +280,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                         break;
                     }
                 }
-                Poll::Ready(Ok(()) | Err(_)) => {
-                    self.lost(CloseReason::TransportClose);
+                Poll::Ready(ended) => {
+                    match ended {
+                        Ok(()) => {
+                            self.lost(CloseReason::TransportClose, &"no close frame came before the end")
+                        }
+                        Err(error) => self.lost(CloseReason::TransportClose, &error),
+                    }
                     // Nobody is there to be told that nothing follows.
                     self.stage = Stage::Closing { linger: None, peer_closed: true, has_shut_down: true };
                     return Ok(true);
@@ -317,7 +322,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "bad frame");
-                    self.lost(CloseReason::TransportError);
+                    self.lost(CloseReason::TransportError, &error);
                     return Err(Goodbye(Some(error.close_code())));
                 }
             };
@@ -347,7 +352,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             Inbound::Pong if self.control_rate.allows(now) => {}
             Inbound::Ping(_) | Inbound::Pong => return self.refuse_flood(),
             Inbound::Close(code) => {
-                self.lost(CloseReason::TransportClose);
+                match code {
+                    Some(code) => {
+                        self.lost(CloseReason::TransportClose, &format_args!("close frame with code {code}"))
+                    }
+                    None => self.lost(CloseReason::TransportClose, &"close frame"),
+                }
                 self.say_goodbye(code.map(CloseCode::from));
                 if let Stage::Closing { peer_closed, .. } = &mut self.stage {
                     *peer_closed = true;
@@ -375,10 +385,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
             Err(error) => {
                 tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "not a packet");
                 if let Stage::Open = self.stage {
-                    self.session.drive(|core| core.machine.handle_garbage());
+                    self.session.drive_because(&error, |core| core.machine.handle_garbage());
                     Err(Goodbye(Some(CloseCode::Protocol)))
                 } else {
-                    self.lost(CloseReason::TransportError);
+                    self.lost(CloseReason::TransportError, &error);
                     Err(Goodbye(None))
                 }
             }
@@ -423,14 +433,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
 
     /// More pings and pongs than any client needs, or more than this one reads the answers of.
     fn refuse_flood(&self) -> Result<Flow, Goodbye> {
-        tracing::debug!(target: "engine:ws", sid = %self.session.id(), "flood of control frames");
-        self.lost(CloseReason::RateLimited);
+        let detail = "too many WebSocket pings and pongs";
+        tracing::debug!(target: "engine:ws", sid = %self.session.id(), detail, "closing the connection");
+        self.lost(CloseReason::RateLimited, &detail);
         Err(Goodbye(Some(CloseCode::Policy)))
     }
 
-    fn lost(&self, reason: CloseReason) {
+    fn lost(&self, reason: CloseReason, detail: &dyn fmt::Display) {
         let number = self.number;
-        self.session.drive(|core| core.machine.handle_websocket_lost(number, reason));
+        self.session.drive_because(detail, |core| core.machine.handle_websocket_lost(number, reason));
     }
 }
 
