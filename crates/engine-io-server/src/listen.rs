@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Ready;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 use crate::body::respond;
+use crate::server::lifecycle::Listening;
 use crate::sync::Mutex;
 use crate::transport::websocket::{Upgrading, WebSocketUpgrade};
 use crate::{Body, Engine, PeerAddr};
@@ -30,7 +33,8 @@ impl Engine {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listener; connections that were accepted are served on.
+    /// Dropping the future closes the listener, with the next turn of the runtime; connections that were accepted are
+    /// served on.
     pub async fn listen(&self, listener: TcpListener) -> io::Result<()> {
         self.listen_with(listener, |_| None::<Ready<Response<Body>>>).await
     }
@@ -52,6 +56,24 @@ impl Engine {
         A: Future<Output = Response<Body>> + Send + 'static,
     {
         let Some(listening) = self.lifecycle().listen() else { return Ok(()) };
+        // A task of its own runs on one of the threads that serve connections, whoever polls this future: what it
+        // allocates for a connection and what the connection allocates come from one arena then, and leave no gaps.
+        let mut accepting = AbortOnDrop(tokio::spawn(self.clone().accept_all(listening, listener, other)));
+        match (&mut accepting.0).await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is ending.
+                Err(_) => Ok(()),
+            },
+        }
+    }
+
+    async fn accept_all<F, A>(self, listening: Listening, listener: TcpListener, other: F) -> io::Result<()>
+    where
+        F: Fn(&Request<Incoming>) -> Option<A> + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
         // Dropped before it is not counted any more.
         let listener = listener;
         let other = Arc::new(other);
@@ -141,6 +163,14 @@ impl Engine {
         if let Err(error) = ended {
             tracing::debug!(target: "engine", %error, "connection ended");
         }
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

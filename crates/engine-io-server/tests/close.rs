@@ -393,7 +393,11 @@ async fn the_application_can_read_what_a_client_did_wrong() {
     for (frame, reason, detail) in [
         (Frame::text("9"), CloseReason::ParseError, "unknown packet type '9'"),
         (Frame::text("2"), CloseReason::TransportError, "the client sent a ping"),
-        (Frame::new(CONTINUATION, []), CloseReason::TransportError, "a continuation without a message to continue"),
+        (
+            Frame::new(CONTINUATION, []),
+            CloseReason::TransportError,
+            "a continuation without a message to continue",
+        ),
         (Frame::close(1001, ""), CloseReason::TransportClose, "close frame with code 1001"),
     ] {
         let mut server = Server::new(Config::default());

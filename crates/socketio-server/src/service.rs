@@ -27,7 +27,8 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the listener; connections that were accepted are served on.
+    /// Dropping the future closes the listener, with the next turn of the runtime; connections that were accepted are
+    /// served on.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve(TcpListener::bind(address).await?).await
     }

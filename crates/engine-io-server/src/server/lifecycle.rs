@@ -24,8 +24,8 @@ enum Phase {
 }
 
 /// A listener, as long as it exists.
-pub(crate) struct Listening<'a> {
-    lifecycle: &'a Lifecycle,
+pub(crate) struct Listening {
+    states: watch::Sender<State>,
     n_closings: u64,
 }
 
@@ -67,7 +67,7 @@ impl Lifecycle {
     }
 
     /// Counts a listener, unless the engine is closing.
-    pub(crate) fn listen(&self) -> Option<Listening<'_>> {
+    pub(crate) fn listen(&self) -> Option<Listening> {
         self.reopen();
         let mut n_closings = None;
         self.0.send_if_modified(|state| {
@@ -77,7 +77,7 @@ impl Lifecycle {
             }
             false
         });
-        n_closings.map(|n_closings| Listening { lifecycle: self, n_closings })
+        n_closings.map(|n_closings| Listening { states: self.0.clone(), n_closings })
     }
 
     /// Waits until no listener is left: their ports are free then.
@@ -95,15 +95,15 @@ impl Lifecycle {
     }
 }
 
-impl Listening<'_> {
+impl Listening {
     /// Waits for the listener's time to end.
     pub(crate) async fn closing(&self) {
-        let _ = self.lifecycle.0.subscribe().wait_for(|state| state.n_closings > self.n_closings).await;
+        let _ = self.states.subscribe().wait_for(|state| state.n_closings > self.n_closings).await;
     }
 }
 
-impl Drop for Listening<'_> {
+impl Drop for Listening {
     fn drop(&mut self) {
-        self.lifecycle.0.send_modify(|state| state.n_listeners -= 1);
+        self.states.send_modify(|state| state.n_listeners -= 1);
     }
 }

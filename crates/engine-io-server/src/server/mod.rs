@@ -1,7 +1,7 @@
 //! The engine: from requests to sessions.
 
 pub(crate) mod deadlines;
-mod lifecycle;
+pub(crate) mod lifecycle;
 pub(crate) mod registry;
 pub(crate) mod request;
 

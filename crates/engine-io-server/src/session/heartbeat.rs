@@ -39,8 +39,8 @@ pub(super) struct Periods {
 }
 
 impl Heartbeat {
-    pub(super) fn new(now: Instant, periods: Periods) -> Self {
-        Self { beat: Beat::Resting { ping_at: now + periods.interval }, paused_at: None }
+    pub(super) fn new(now: Instant, ping_interval: Duration) -> Self {
+        Self { beat: Beat::Resting { ping_at: now + ping_interval }, paused_at: None }
     }
 
     #[must_use]
@@ -121,7 +121,7 @@ mod tests {
     /// A heartbeat whose ping went out at `start + 25 s`.
     fn waiting() -> (Heartbeat, Instant) {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         let at = start + secs(25);
         assert_eq!(heartbeat.handle_timeout(at, GRAIN, PERIODS), Tick::Ping);
         (heartbeat, at)
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_timer_that_is_a_little_late_does_not_move_the_deadline() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         assert_eq!(heartbeat.handle_timeout(start + secs(27), GRAIN, PERIODS), Tick::Ping);
         assert_eq!(heartbeat.deadline(), Some(start + secs(45)));
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_ping_that_is_much_too_late_gives_the_whole_timeout() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         assert_eq!(heartbeat.handle_timeout(start + secs(40), GRAIN, PERIODS), Tick::Ping);
         assert_eq!(heartbeat.deadline(), Some(start + secs(60)));
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn an_unasked_pong_changes_nothing() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         heartbeat.handle_pong(start + secs(10), PERIODS);
         assert_eq!(heartbeat.deadline(), Some(start + secs(25)));
     }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn activity_before_a_ping_changes_nothing() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         heartbeat.handle_activity(start + secs(24), PERIODS);
         assert_eq!(heartbeat.deadline(), Some(start + secs(25)));
     }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_ping_goes_out_while_paused_and_its_deadline_starts_at_the_resumption() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS);
+        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
         heartbeat.pause(start + secs(1));
         assert_eq!(heartbeat.handle_timeout(start + secs(25), GRAIN, PERIODS), Tick::Ping);
         heartbeat.resume(start + secs(60));

@@ -42,7 +42,8 @@ pub(crate) struct Timing {
 #[derive(Debug)]
 pub(crate) struct Machine {
     timing: Arc<Timing>,
-    periods: Periods,
+    /// The pause between pings, its jitter already taken off.
+    ping_interval: Duration,
     transport: Transport,
     state: State,
     heartbeat: Heartbeat,
@@ -210,9 +211,17 @@ impl Machine {
             Transport::WebSocket => State::WebSocket,
         };
         let shorter = timing.ping_interval / 10 * u32::from(jitter) / u32::from(u8::MAX);
-        let periods = Periods { interval: timing.ping_interval - shorter, timeout: timing.ping_timeout };
-        let heartbeat = Heartbeat::new(now, periods);
-        Self { timing, periods, transport, state, heartbeat, ping_due: false, websocket: 0, closed: None }
+        let ping_interval = timing.ping_interval - shorter;
+        Self {
+            timing,
+            ping_interval,
+            transport,
+            state,
+            heartbeat: Heartbeat::new(now, ping_interval),
+            ping_due: false,
+            websocket: 0,
+            closed: None,
+        }
     }
 
     // Requests over HTTP.
@@ -335,6 +344,10 @@ impl Machine {
         }
     }
 
+    fn periods(&self) -> Periods {
+        Periods { interval: self.ping_interval, timeout: self.timing.ping_timeout }
+    }
+
     // Packets.
 
     /// A packet that came over the session's own transport.
@@ -348,7 +361,7 @@ impl Machine {
             State::Closing(_) => return Verdict::Ignore,
             State::Closed { .. } => return Verdict::Stop,
         }
-        let periods = self.periods;
+        let periods = self.periods();
         match input {
             Input::Pong => {
                 self.heartbeat.handle_pong(now, periods);
@@ -590,7 +603,7 @@ impl Machine {
     }
 
     fn handle_heartbeat(&mut self, now: Instant) {
-        match self.heartbeat.handle_timeout(now, self.timing.grain, self.periods) {
+        match self.heartbeat.handle_timeout(now, self.timing.grain, self.periods()) {
             Tick::Nothing => {}
             Tick::Ping => self.ping_due = true,
             Tick::Expired => self.die(CloseReason::PingTimeout, LastAnswer::Close),

@@ -16,7 +16,8 @@ pub(crate) struct Outbox {
     /// Bytes queued, and bytes taken by a writer that the peer's connection has not accepted yet.
     queued_bytes: usize,
     in_flight_bytes: usize,
-    slow: Option<Slow>,
+    /// In a box, as most peers keep up.
+    slow: Option<Box<Slow>>,
 }
 
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Outbox {
             self.slow = None;
             return;
         }
-        let slow = self.slow.get_or_insert(Slow { high_since: None, last_progress: now });
+        let slow = self.slow.get_or_insert_with(|| Box::new(Slow { high_since: None, last_progress: now }));
         if progress {
             slow.last_progress = now;
         }

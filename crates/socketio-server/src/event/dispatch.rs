@@ -48,7 +48,7 @@ struct State {
 enum Phase {
     /// The connect handlers are running. The socket may have left meanwhile: then its end waits for them.
     Held {
-        farewell: Option<Farewell>,
+        farewell: Option<Box<Farewell>>,
     },
     Open,
     Closed,
@@ -178,7 +178,7 @@ pub(crate) fn close(socket: &Arc<SocketInner>, context: Option<DisconnectContext
         if !disconnecting.is_empty() {
             socket.show_rooms(&context.rooms);
         }
-        Farewell { context, disconnecting, disconnect: of_both(|table| &table.disconnect) }
+        Box::new(Farewell { context, disconnecting, disconnect: of_both(|table| &table.disconnect) })
     });
     let due = match (&mut state.phase, farewell) {
         (Phase::Held { farewell: waiting }, Some(farewell)) => {
