@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Request;
 
 use crate::session::Timing;
-use crate::{ConfigError, Origins, Transport};
+use crate::{ConfigError, Cors, Origins, Transport};
 
 /// The options of an [`Engine`](crate::Engine).
 ///
@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) websocket: bool,
     pub(crate) allow_upgrades: bool,
     pub(crate) origins: Origins,
+    pub(crate) cors: Option<Arc<Cors>>,
     pub(crate) allow_request: Option<AllowRequest>,
 }
 
@@ -71,6 +72,7 @@ impl Default for Config {
             websocket: true,
             allow_upgrades: true,
             origins: Origins::default(),
+            cors: None,
             allow_request: None,
         }
     }
@@ -140,6 +142,13 @@ impl Config {
         self
     }
 
+    /// What browsers are told about pages of other origins; default nothing, so that they let no such page read an answer.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(Arc::new(cors));
+        self
+    }
+
     /// Decides about every new session, after transport, method and origin were found right; default all may begin.
     ///
     /// It is asked once per session, not for later requests nor for the upgrade. The request has no body.
@@ -186,6 +195,9 @@ impl Config {
         if !self.polling && !self.websocket {
             return Err(ConfigError::NoTransport);
         }
+        if let Some(cors) = &self.cors {
+            cors.validate()?;
+        }
         self.origins.validate()
     }
 
@@ -217,6 +229,7 @@ impl fmt::Debug for Config {
             .field("websocket", &self.websocket)
             .field("allow_upgrades", &self.allow_upgrades)
             .field("origins", &self.origins)
+            .field("cors", &self.cors)
             .field("allow_request", &self.allow_request.is_some())
             .finish()
     }
@@ -242,6 +255,8 @@ mod tests {
             base().max_http_buffer_size(0),
             base().transports(&[]),
             base().origins(Origins::list(["example.com"])),
+            base().cors(Cors::new(Origins::list(["example.com"]))),
+            base().cors(Cors::new(Origins::any()).credentials(true)),
         ] {
             assert!(config.validate().is_err(), "{config:?}");
         }

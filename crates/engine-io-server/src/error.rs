@@ -137,6 +137,9 @@ pub enum ConfigError {
     /// No transport is left.
     #[error("at least one transport must be enabled")]
     NoTransport,
+    /// Pages of any origin may read answers to requests with cookies: then each page could act in its visitor's name.
+    #[error("`cors` with credentials must name its origins")]
+    CredentialsOfAnyOrigin,
     /// An origin that cannot be compared.
     #[error("the origin {origin:?} must look like `https://example.com` or `https://example.com:8443`")]
     InvalidOrigin {

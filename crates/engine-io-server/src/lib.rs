@@ -3,6 +3,7 @@
 mod body;
 mod close;
 mod config;
+mod cors;
 mod error;
 mod handle;
 mod handler;
@@ -19,6 +20,7 @@ mod transport;
 pub use body::Body;
 pub use close::CloseReason;
 pub use config::{Config, Forbidden};
+pub use cors::{Cors, CorsHeaders};
 pub use engine_io_parser::{Message, SharedFrame, Text};
 pub use error::ConfigError;
 pub use handle::{SendError, Session, Wake};

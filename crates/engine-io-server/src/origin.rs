@@ -57,6 +57,10 @@ impl Origins {
         Self(Rule::Predicate(Arc::new(is_allowed)))
     }
 
+    pub(crate) fn is_any(&self) -> bool {
+        matches!(self.0, Rule::Any)
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let Rule::List(list) = &self.0 else { return Ok(()) };
         for origin in &**list {

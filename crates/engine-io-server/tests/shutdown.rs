@@ -9,6 +9,7 @@ use engine_io_server::{CloseReason, Config, SendError};
 use test_support::frames::{CLOSE, Frame, RawWebSocket};
 use test_support::wait;
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -233,4 +234,39 @@ async fn listen_returns_and_its_port_and_connections_are_free() {
     // The timer's task may still sleep.
     wait::until("all tasks to end", || Handle::current().metrics().num_alive_tasks() <= 1).await;
     tokio::net::TcpListener::bind(address).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_shutdowns_and_a_listener_that_comes_between_them_all_end() {
+    let mut server = Server::new(Config::default());
+    let (polling, mut accepted) = server.polling().await;
+    let first = tokio::spawn({
+        let engine = server.engine.clone();
+        async move { engine.shutdown(Duration::from_secs(60)).await }
+    });
+    accepted.is_closed(CloseReason::ServerShuttingDown).await;
+    assert!(!first.is_finished(), "the client has not fetched its close packet");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    wait::soon("the listener", server.engine.listen(listener)).await.unwrap();
+    assert!(TcpListener::bind(address).await.is_ok(), "it did not begin while the engine was closing");
+    let second = tokio::spawn({
+        let engine = server.engine.clone();
+        async move { engine.shutdown(Duration::from_secs(60)).await }
+    });
+    polling.poll().await;
+    wait::soon("the first shutdown", first).await.unwrap();
+    wait::soon("the second shutdown", second).await.unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn({
+        let engine = server.engine.clone();
+        async move { engine.listen(listener).await }
+    });
+    let target = format!("/engine.io/?{POLLING}");
+    let answer = test_support::http::send(address, test_support::http::Request::get(&target)).await;
+    assert_eq!(answer.status, 200, "it serves again");
+    server.engine.shutdown(Duration::ZERO).await;
+    wait::soon("the listener to end", serving).await.unwrap().unwrap();
 }

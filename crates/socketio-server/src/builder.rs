@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io_server::{Config as EngineConfig, Forbidden, Origins, Transport};
+use engine_io_server::{Config as EngineConfig, Cors, Forbidden, Origins, Transport};
 use socketio_adapter::AdapterFactory;
 use socketio_adapter::rooms::RoomLimits;
 use socketio_parser::{Limits, Parser};
@@ -121,6 +121,12 @@ impl Builder {
     #[must_use]
     pub fn origins(self, origins: Origins) -> Self {
         self.engine(|engine| engine.origins(origins))
+    }
+
+    /// What browsers are told about pages of other origins, which are then let in on every transport. Default: nothing.
+    #[must_use]
+    pub fn cors(self, cors: Cors) -> Self {
+        self.engine(|engine| engine.cors(cors))
     }
 
     /// Decides about each request that would open a connection. Default: all may.

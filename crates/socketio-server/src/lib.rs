@@ -36,7 +36,7 @@ pub use builder::Builder;
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
-pub use engine_io_server::{Forbidden, NoEntropy, Origins, PeerAddr, Transport, random_id};
+pub use engine_io_server::{Cors, Forbidden, NoEntropy, Origins, PeerAddr, Transport, random_id};
 pub use error::{AckError, AdapterFixed, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, HandlerId, IncomingEvent, Reply, State};
 pub use handshake::Handshake;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use socketio_adapter::AdapterFactory;
+use socketio_adapter::{AdapterError, AdapterFactory};
 use socketio_parser::Parser;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -181,6 +181,27 @@ impl Server {
         self.0.shared.adapters.replace(factory, || {
             self.0.registry().all().iter().for_each(|namespace| namespace.inner().replace_adapter());
         })
+    }
+
+    /// Waits until the adapters of all namespaces have connected to the other servers, as [`Namespace::ready`] does for
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// What the first one says that could not connect.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    pub async fn ready(&self) -> Result<(), Arc<AdapterError>> {
+        for namespace in self.0.registry().all() {
+            namespace.ready().await?;
+        }
+        Ok(())
     }
 
     /// Takes one connection over, whose messages are to be handed to what is returned (`onconnection` in Node). Unlike

@@ -124,3 +124,41 @@ async fn it_can_be_changed_until_the_first_connection_and_namespaces_keep_their_
     assert_eq!(peer.take(), [r#"2/chat,["welcome"]"#]);
     assert_eq!(before.take(), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_it_hears_that_it_could_not_connect() {
+    let notes = Notes::default();
+    let io = server(&notes, Some(Duration::from_secs(60)));
+    let start = tokio::time::Instant::now();
+    let error = io.ready().await.unwrap_err();
+    assert_eq!((error.kind(), start.elapsed().as_secs()), (AdapterErrorKind::LinkDown, 60));
+    assert_eq!(io.of("/").ready().await.unwrap_err().kind(), AdapterErrorKind::LinkDown, "it stays known");
+
+    io.close().await;
+    io.reopen();
+    let start = tokio::time::Instant::now();
+    assert!(io.ready().await.is_err());
+    assert_eq!(start.elapsed().as_secs(), 60, "it connects anew after a close");
+
+    assert!(support::server().ready().await.is_ok(), "a server that stands alone is ready");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_panics_has_failed_to_connect() {
+    struct Panics(Arc<dyn LocalNode>);
+    #[async_trait]
+    impl Adapter for Panics {
+        fn node(&self) -> &dyn LocalNode {
+            &*self.0
+        }
+
+        async fn init(&self) -> Result<(), AdapterError> {
+            panic!("no engine")
+        }
+    }
+    let factory = |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> { Arc::new(Panics(node)) };
+    let io = build(Server::builder().adapter(factory));
+    let error = io.ready().await.unwrap_err();
+    assert_eq!(error.kind(), AdapterErrorKind::Engine);
+    Peer::join(&io);
+}

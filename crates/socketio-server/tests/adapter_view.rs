@@ -4,7 +4,7 @@ mod support;
 
 use socketio_adapter::ServerCount;
 use socketio_server::adapter::{RoomEvent, RoomEvents};
-use socketio_server::{Room, Socket, SocketId};
+use socketio_server::{Namespace, Room, Socket, SocketId};
 use support::{Peer, server};
 
 fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
@@ -146,4 +146,29 @@ async fn events_end_with_the_namespace() {
     let mut events = io.adapter().events();
     drop(io);
     assert_eq!(events.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_namespace_shows_the_rooms_of_its_children() {
+    let io = server();
+    let parent = io.of_pattern("/orders/{id}");
+    parent.on_connect(async |socket: Socket, namespace: Namespace| {
+        drop(socket.join(["all", namespace.param("id").unwrap()]));
+    });
+    let (mut first, mut second) = (Peer::open(&io), Peer::open(&io));
+    let ids = [first.enter("/orders/1"), second.enter("/orders/2")];
+    let view = parent.adapter();
+    let mut rooms: Vec<_> = view.rooms().iter().map(ToString::to_string).collect();
+    rooms.sort();
+    let mut expected = vec!["1", "2", "all", &ids[0], &ids[1]];
+    expected.sort_unstable();
+    assert_eq!(rooms, expected);
+    assert!(view.has_room("2") && !view.has_room("3"));
+    let mut in_all: Vec<_> = view.sids("all").iter().map(ToString::to_string).collect();
+    in_all.sort();
+    let mut expected = ids.to_vec();
+    expected.sort_unstable();
+    assert_eq!(in_all, expected);
+    assert_eq!(view.socket_rooms(&ids[1]).unwrap().len(), 3);
+    assert_eq!(view.socket_rooms("nobody"), None);
 }

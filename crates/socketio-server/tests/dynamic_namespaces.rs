@@ -305,7 +305,11 @@ async fn clients_that_come_and_go_on_many_threads_meet_in_one_namespace() {
             tokio::spawn(async move {
                 for n in 0..200 {
                     let mut peer = Peer::open(&io);
-                    peer.enter("/rooms/a");
+                    peer.send("0/rooms/a,");
+                    // Another thread may be making the namespace at this moment.
+                    while peer.take().is_empty() {
+                        tokio::task::yield_now().await;
+                    }
                     peer.send(&format!(r#"2/rooms/a,1["sum",{n}]"#));
                     assert_eq!(peer.take(), [format!("3/rooms/a,1[{}]", n + 1)]);
                     peer.hang_up(DisconnectReason::TransportClose);

@@ -1,5 +1,7 @@
 //! What an engine may expect of a server, and a server of its engines.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
 mod support;
 
 use std::sync::{Arc, Mutex, OnceLock};

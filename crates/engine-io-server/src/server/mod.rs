@@ -6,6 +6,7 @@ pub(crate) mod registry;
 pub(crate) mod request;
 
 use std::fmt;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,16 +16,17 @@ use engine_io_parser::{Handshake, Limits};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
 
 use self::deadlines::{Deadlines, now};
 use self::lifecycle::Lifecycle;
 use self::registry::Registry;
-use self::request::{EngineRequest, check_host, check_origin, is_below};
+use self::request::{EngineRequest, check_host, check_origin, host, is_below};
 use crate::body::recycle;
 use crate::config::Config;
+use crate::cors::CorsHeaders;
 use crate::error::Refusal;
 use crate::listen::Link;
 use crate::session::{Machine, RequestError, Timing, Transport};
@@ -74,6 +76,8 @@ enum Route {
     Post(Session),
     /// A session that does not exist yet, or a WebSocket.
     Open(EngineRequest),
+    /// Nothing: a browser asks what a page may do.
+    Preflight(Response<Body>),
 }
 
 /// What is to be done for it. Each connection has room for the largest: what happens once in a session has its own.
@@ -180,6 +184,17 @@ impl Engine {
         })
     }
 
+    /// What the option [`cors`](Config::cors) adds to the answer to a request; for what is served beside the engine.
+    #[must_use]
+    pub fn cors_headers<B>(&self, request: &Request<B>) -> Option<CorsHeaders> {
+        self.cors_of(request.headers(), request.uri())
+    }
+
+    fn cors_of(&self, headers: &HeaderMap, uri: &Uri) -> Option<CorsHeaders> {
+        let cors = self.0.config.cors.as_ref()?;
+        Some(CorsHeaders::new(cors, headers, host(headers, uri)))
+    }
+
     /// Answers one HTTP request, of which only the query matters, not the path.
     ///
     /// A poll is answered when there is something to send. A WebSocket is upgraded through hyper and served by a task
@@ -213,6 +228,8 @@ impl Engine {
         let (mut parts, body) = request.into_parts();
         let is_http1_post = parts.method == Method::POST && parts.version < Version::HTTP_2;
         let limits = self.limits();
+        // In a box, since most servers have none, and each connection has room for it.
+        let cors = self.cors_of(&parts.headers, &parts.uri).map(Box::new);
         let work = match self.route(&parts) {
             Ok(Route::Get(session)) => {
                 recycle(parts.headers);
@@ -225,6 +242,7 @@ impl Engine {
                 }
                 Work::Open(Box::pin(self.clone().open_for(parts, request, link.cloned())))
             }
+            Ok(Route::Preflight(response)) => Work::Open(Box::pin(ready(Ok(response)))),
             Err(refusal) => Work::Refused(refusal),
         };
         async move {
@@ -241,6 +259,9 @@ impl Engine {
             if is_http1_post && response.status().is_client_error() {
                 // Its body may not have been read; what follows on the connection must not be taken for a request.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            if let Some(cors) = cors {
+                cors.add_to(response.headers_mut());
             }
             response
         }
@@ -319,6 +340,13 @@ impl Engine {
 
     /// What a request is for.
     fn route(&self, parts: &Parts) -> Result<Route, Refusal> {
+        if let Some(cors) = &self.0.config.cors
+            && parts.method == Method::OPTIONS
+        {
+            check_host(&parts.headers)?;
+            check_origin(&parts.headers, &parts.uri, &self.0.config)?;
+            return Ok(Route::Preflight(cors.preflight(&parts.headers)));
+        }
         let mut request = self.parse(parts)?;
         if request.is_upgrade {
             return Ok(Route::Open(request));

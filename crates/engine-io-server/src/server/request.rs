@@ -82,13 +82,21 @@ pub(crate) fn check_origin(headers: &HeaderMap, uri: &Uri, config: &Config) -> R
     if origin.as_bytes().iter().any(u8::is_ascii_control) {
         return Err(Refusal::InvalidOrigin);
     }
-    // A target that names the host itself, as those of HTTP/2 do, counts before the header.
-    let host = uri.authority().map(|authority| authority.as_str());
-    let host = host.or_else(|| headers.get(HOST).and_then(as_text));
+    let host = host(headers, uri);
+    let allows = |origin| {
+        config.origins.allows(origin, host)
+            || config.cors.as_ref().is_some_and(|cors| cors.origins.allows(origin, host))
+    };
     match as_text(origin) {
-        Some(origin) if config.origins.allows(origin, host) => Ok(()),
+        Some(origin) if allows(origin) => Ok(()),
         origin => Err(Refusal::CrossOrigin(origin.unwrap_or_default().chars().take(LOGGED_CHARS).collect())),
     }
+}
+
+/// The host that the request is for. A target that names it, as those of HTTP/2 do, counts before the header.
+pub(crate) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let host = uri.authority().map(|authority| authority.as_str());
+    host.or_else(|| headers.get(HOST).and_then(as_text))
 }
 
 fn as_text(value: &HeaderValue) -> Option<&str> {

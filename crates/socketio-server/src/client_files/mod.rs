@@ -12,7 +12,7 @@ mod once;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine_io_server::{Body, Engine};
+use engine_io_server::{Body, CorsHeaders, Engine};
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     VARY, X_CONTENT_TYPE_OPTIONS,
@@ -49,6 +49,7 @@ pub(crate) struct Wanted {
     /// Versions that the browser has.
     known: Vec<HeaderValue>,
     is_head: bool,
+    cors: Option<CorsHeaders>,
 }
 
 impl ServeClient {
@@ -74,6 +75,7 @@ impl ServeClient {
             coding: Coding::preferred(headers),
             known: headers.get_all(IF_NONE_MATCH).iter().cloned().collect(),
             is_head,
+            cors: engine.cors_headers(request),
         }))
     }
 
@@ -114,6 +116,9 @@ impl Wanted {
         };
         if self.is_head {
             *response.body_mut() = Body::default();
+        }
+        if let Some(cors) = self.cors {
+            cors.add_to(response.headers_mut());
         }
         response
     }

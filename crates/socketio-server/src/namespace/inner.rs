@@ -5,24 +5,23 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 use engine_io_parser::SharedFrame;
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 use socketio_adapter::rooms::JoinError;
-use socketio_adapter::{Adapter, BroadcastOptions, DEFAULT_REQUEST_TIMEOUT, Outgoing, Room, SocketId};
+use socketio_adapter::{BroadcastOptions, Outgoing, Room, SocketId};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::config::Shared;
 use crate::connection::Wake;
 use crate::error::{EmitError, HandlerError};
 use crate::event::ExtractError;
-use crate::event::run::Caught;
+use crate::namespace::adapter_slot::AdapterSlot;
 use crate::namespace::dynamic::{Child, Role};
-use crate::namespace::family::FamilyAdapter;
 use crate::namespace::local::{Local, Receipts, Slot};
-use crate::namespace::node::Node;
 use crate::namespace::room_events::RoomEvents;
 use crate::namespace::server_side::{ServerEventHandler, ServerSide};
 use crate::namespace::sessions::Sessions;
@@ -42,9 +41,7 @@ pub(crate) struct NamespaceInner {
     /// Counts the changes of `table`, so that readers need not lock it to know that theirs is current.
     version: AtomicU64,
     local: Mutex<Local>,
-    adapter: RwLock<Option<Arc<dyn Adapter>>>,
-    is_init_started: AtomicBool,
-    is_initialized: watch::Sender<bool>,
+    pub(super) adapter: AdapterSlot,
     next_ack_id: AtomicU64,
     server_side: ServerSide,
     sessions: Sessions,
@@ -63,9 +60,7 @@ impl NamespaceInner {
             version: AtomicU64::new(0),
             local: Mutex::new(Local::new(shared.config.rooms)),
             shared,
-            adapter: RwLock::default(),
-            is_init_started: AtomicBool::new(false),
-            is_initialized: watch::Sender::new(false),
+            adapter: AdapterSlot::default(),
             next_ack_id: AtomicU64::new(0),
             server_side: ServerSide::default(),
             sessions: Sessions::default(),
@@ -80,15 +75,6 @@ impl NamespaceInner {
         *namespace.table.lock() = parent.table();
         namespace.server_side.inherit(&parent.server_side);
         namespace
-    }
-
-    /// Lets the adapter connect, if there is a runtime; without one it has to wait for the first client.
-    ///
-    /// Not at the first use: a cluster adapter hears of the others as soon as the namespace exists.
-    pub(crate) fn start(self: &Arc<Self>) {
-        if let Ok(runtime) = Handle::try_current() {
-            self.start_adapter(&runtime);
-        }
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {
@@ -121,37 +107,6 @@ impl NamespaceInner {
         self.spawn(async move { namespace.close_adapter().await });
     }
 
-    /// Lets the adapter connect again that was closed with the server.
-    pub(crate) fn restart(self: &Arc<Self>) {
-        self.is_initialized.send_replace(false);
-        self.is_init_started.store(false, Ordering::Release);
-        self.start();
-    }
-
-    pub(crate) async fn close_adapter(&self) {
-        let adapter = self.adapter.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(adapter) = adapter {
-            self.close(&*adapter).await;
-        }
-    }
-
-    async fn close(&self, adapter: &dyn Adapter) {
-        if let Err(error) = adapter.close().await {
-            tracing::warn!(target: "socket.io:namespace", namespace = self.name(), %error, "adapter not closed in order");
-        }
-    }
-
-    /// The server makes its adapters in another way from now on.
-    pub(crate) fn replace_adapter(self: &Arc<Self>) {
-        let before = self.adapter.write().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(before) = before else { return };
-        self.restart();
-        if let Ok(runtime) = Handle::try_current() {
-            let namespace = Arc::clone(self);
-            self.shared.tasks.spawn(&runtime, async move { namespace.close(&*before).await });
-        }
-    }
-
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -162,68 +117,6 @@ impl NamespaceInner {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    pub(crate) fn adapter(self: &Arc<Self>) -> Arc<dyn Adapter> {
-        let known = self.adapter.read().unwrap_or_else(PoisonError::into_inner).clone();
-        known.unwrap_or_else(|| {
-            let mut adapter = self.adapter.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(adapter.get_or_insert_with(|| self.make_adapter()))
-        })
-    }
-
-    fn make_adapter(self: &Arc<Self>) -> Arc<dyn Adapter> {
-        let parent = Arc::downgrade(self);
-        let node = Arc::new(Node { name: self.name.clone(), namespace: Weak::clone(&parent) });
-        if let Role::Parent(_) = self.role {
-            return Arc::new(FamilyAdapter { node, parent });
-        }
-        let adapter = self.shared.adapters.create(node);
-        if self.shared.config.recovery.is_some() && !adapter.supports_recovery() {
-            tracing::error!(target: "socket.io:namespace", namespace = self.name(), "this adapter cannot keep sessions: clients that lose their connection do not recover");
-        }
-        adapter
-    }
-
-    fn has_adapter(&self, adapter: &Arc<dyn Adapter>) -> bool {
-        let current = self.adapter.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().is_some_and(|current| Arc::ptr_eq(current, adapter))
-    }
-
-    /// Waits until the adapter has connected, for a limited time: this node can do without the others.
-    pub(crate) async fn initialize(self: &Arc<Self>) {
-        if *self.is_initialized.borrow() {
-            return;
-        }
-        self.start_adapter(&Handle::current());
-        let mut is_initialized = self.is_initialized.subscribe();
-        let connected = is_initialized.wait_for(|is_initialized| *is_initialized);
-        if tokio::time::timeout(DEFAULT_REQUEST_TIMEOUT, connected).await.is_err() {
-            tracing::warn!(target: "socket.io:namespace", namespace = self.name(), "a client joins before the adapter has connected");
-        }
-    }
-
-    /// Lets the adapter connect, once.
-    fn start_adapter(self: &Arc<Self>, runtime: &Handle) {
-        if self.is_init_started.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let namespace = Arc::clone(self);
-        let mut init = Caught::new(|| {
-            Box::pin(async move {
-                let adapter = namespace.adapter();
-                if let Err(error) = adapter.init().await {
-                    tracing::error!(target: "socket.io:namespace", namespace = namespace.name(), %error, "adapter not connected: this node is on its own");
-                }
-                // It may have been replaced meanwhile.
-                if namespace.has_adapter(&adapter) {
-                    namespace.is_initialized.send_replace(true);
-                }
-            })
-        });
-        if init.poll_in_place().is_pending() {
-            self.shared.tasks.spawn(runtime, async move { drop(init.await) });
-        }
     }
 
     pub(crate) fn server_side(&self) -> &ServerSide {
@@ -304,19 +197,35 @@ impl NamespaceInner {
     }
 
     pub(crate) fn has_room(&self, room: &str) -> bool {
-        self.local.lock().has_room(room)
+        match &self.role {
+            Role::Parent(family) => family.children().iter().any(|child| child.has_room(room)),
+            Role::Single | Role::Child(_) => self.local.lock().has_room(room),
+        }
     }
 
     pub(crate) fn open_rooms(&self) -> Vec<Room> {
-        self.local.lock().open_rooms()
+        match &self.role {
+            Role::Parent(family) => {
+                let rooms: HashSet<Room> =
+                    family.children().iter().flat_map(|child| child.open_rooms()).collect();
+                rooms.into_iter().collect()
+            }
+            Role::Single | Role::Child(_) => self.local.lock().open_rooms(),
+        }
     }
 
     pub(super) fn ids_in(&self, room: &str) -> Vec<SocketId> {
-        self.local.lock().ids_in(room)
+        match &self.role {
+            Role::Parent(family) => family.children().iter().flat_map(|child| child.ids_in(room)).collect(),
+            Role::Single | Role::Child(_) => self.local.lock().ids_in(room),
+        }
     }
 
     pub(super) fn rooms_of_id(&self, id: &str) -> Option<Vec<Room>> {
-        self.local.lock().rooms_of_id(id)
+        match &self.role {
+            Role::Parent(family) => family.children().iter().find_map(|child| child.rooms_of_id(id)),
+            Role::Single | Role::Child(_) => self.local.lock().rooms_of_id(id),
+        }
     }
 
     pub(super) fn room_events(&self) -> RoomEvents {

@@ -1,5 +1,6 @@
 //! A namespace: its handlers, its sockets, and what is sent to them.
 
+mod adapter_slot;
 mod asking;
 mod connect;
 mod dynamic;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use socketio_adapter::AdapterError;
 
 pub(crate) use connect::join;
 pub(crate) use dynamic::{Child, Family, Params, Role, Rule, Stay};
@@ -96,6 +98,26 @@ impl Namespace {
     #[must_use]
     pub fn server(&self) -> Option<Server> {
         self.0.server()
+    }
+
+    /// Waits until the adapter has connected to the other servers; at once if the server stands alone. Clients are let in
+    /// before that too, after 5 s: a server can do without the others.
+    ///
+    /// Of a parent namespace, those of its children; of a [`Server`], those of all its namespaces.
+    ///
+    /// # Errors
+    ///
+    /// What the adapter says, if it could not connect.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a Tokio runtime.
+    pub async fn ready(&self) -> Result<(), Arc<AdapterError>> {
+        self.0.ready().await
     }
 
     /// Calls `handler` for each client that joins, after middleware has let it in.

@@ -12,6 +12,7 @@ use crate::namespace::{Namespace, NamespaceInner, RoomEvents};
 /// It differs from Node's `namespace.adapter` in this: nothing can be changed through it (sockets join and leave by
 /// [`Socket`](crate::Socket) and the operators), what it returns is a copy and does not follow the rooms, and events of
 /// rooms are read from [`events`](Self::events) after they happened, so that whatever a reader does is harmless to them.
+/// A [parent namespace](crate::Server::of_pattern) shows the rooms of all its children, but has no events of its own.
 /// As there, other nodes have rooms of their own: [`all_sockets`](crate::Broadcast::all_sockets) asks those too.
 ///
 /// ```
