@@ -4,18 +4,40 @@
 
 use engine_io_parser::{
     DecodeError, EncodeError, Limits, Message, MessageRef, Packet, PacketRef, PayloadDecoder, PayloadEncoder,
-    SharedFrame, Text,
+    SharedFrame, Text, v3,
 };
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits::default().with_max_payload_bytes(4_096);
     binary_frame(bytes, &limits);
+    payload_of_revision_3(v3::BinaryPayloadDecoder::new(bytes, &limits));
     if let Ok(text) = Text::from_utf8(bytes.to_vec().into()) {
         text_frame(&text, &limits);
         payload(&text, &limits);
+        payload_of_revision_3(v3::PayloadDecoder::new(&text, &limits));
     }
 });
+
+/// The packets of a payload survive being written in both forms and read again; after an error nothing follows.
+fn payload_of_revision_3<'a>(mut packets: impl Iterator<Item = Result<PacketRef<'a>, DecodeError>>) {
+    let limits = Limits::default();
+    let read: Vec<_> = packets.by_ref().map_while(Result::ok).collect();
+    assert_eq!(packets.next(), None, "an error is the last item");
+    let owned: Vec<_> = read.iter().map(|packet| packet.to_packet(&limits)).collect();
+    let write = |form| {
+        let mut payload = v3::PayloadEncoder::new(Vec::new(), usize::MAX, form);
+        read.iter().for_each(|packet| payload.push(packet).expect("the budget is endless"));
+        payload.into_inner()
+    };
+    let check = |again: Vec<Result<PacketRef<'_>, DecodeError>>| {
+        let again = again.into_iter().map(|packet| packet.and_then(|packet| packet.to_packet(&limits)));
+        assert!(read.is_empty() || again.eq(owned.iter().cloned()));
+    };
+    let text = String::from_utf8(write(v3::PayloadForm::Text)).expect("it is text");
+    check(v3::PayloadDecoder::new(&text, &limits).collect());
+    check(v3::BinaryPayloadDecoder::new(&write(v3::PayloadForm::Binary), &limits).collect());
+}
 
 /// A binary frame is a message of just these bytes, unless it is too long.
 fn binary_frame(bytes: &[u8], limits: &Limits) {

@@ -13,6 +13,12 @@ pub enum DecodeError {
         /// The character in the type's place.
         found: char,
     },
+    /// In a payload of revision 3, what stands before a packet is no length, or not that of a packet.
+    #[error("invalid length of a packet in a payload")]
+    InvalidLength,
+    /// In a binary payload of revision 3, a text packet is not UTF-8.
+    #[error("a text packet is not UTF-8")]
+    InvalidUtf8,
     /// A packet, payload or handshake is longer than its limit in [`Limits`](crate::Limits).
     #[error("{size} bytes exceed the limit of {max}")]
     TooLarge {

@@ -125,7 +125,7 @@ impl SharedFrame {
         }
     }
 
-    fn as_binary(&self) -> Option<&Bytes> {
+    pub(crate) fn as_binary(&self) -> Option<&Bytes> {
         match &self.0 {
             Form::Text(_) => None,
             Form::Other(other) => match &**other {

@@ -10,6 +10,7 @@ mod message;
 mod packet;
 mod payload;
 mod text;
+pub mod v3;
 
 pub use base64::Base64;
 pub use error::{Base64Error, DecodeError, EncodeError, HandshakeError};
