@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::text::PIECE;
-use crate::{Message, MessageRef, PacketRef, Text, Utf8Error};
+use crate::{Message, MessageRef, PacketRef, Text, Utf8Error, v3};
 
 /// An outgoing message together with its wire forms; a clone shares all of them.
 ///
@@ -38,7 +38,13 @@ enum Other {
     /// A long text in the memory where it was composed: header and all stand behind some headroom, from `start` on.
     Text { buf: Vec<u8>, start: usize },
     /// [`HEADROOM`] bytes that end with the WebSocket header, which begins at `start`.
-    Binary { header: [u8; HEADROOM], start: usize, payload: Bytes, packet: OnceLock<Vec<u8>> },
+    Binary {
+        header: [u8; HEADROOM],
+        start: usize,
+        payload: Bytes,
+        packet: OnceLock<Vec<u8>>,
+        v3: OnceLock<Vec<u8>>,
+    },
 }
 
 impl SharedFrame {
@@ -55,7 +61,13 @@ impl SharedFrame {
     pub fn binary(payload: Bytes) -> Self {
         let mut header = [0; HEADROOM];
         let start = write_header(&mut header, OPCODE_BINARY, payload.len());
-        Self(Form::Other(Arc::new(Other::Binary { header, start, payload, packet: OnceLock::new() })))
+        Self(Form::Other(Arc::new(Other::Binary {
+            header,
+            start,
+            payload,
+            packet: OnceLock::new(),
+            v3: OnceLock::new(),
+        })))
     }
 
     /// The WebSocket frame (header included) in two parts to be written one after the other; the second may be empty.
@@ -68,6 +80,20 @@ impl SharedFrame {
                 Other::Binary { header, start, payload, .. } => [tail(header, *start), payload],
             },
         }
+    }
+
+    /// The WebSocket frame for a client of protocol revision 3, in which a binary message has its type before it. It is made
+    /// when the first such client asks for it, and then shared too.
+    #[must_use]
+    pub fn websocket_v3(&self) -> [&[u8]; 2] {
+        let Form::Other(other) = &self.0 else { return self.websocket() };
+        let Other::Binary { payload, v3, .. } = &**other else { return self.websocket() };
+        let frame = v3.get_or_init(|| {
+            let mut header = [0; HEADROOM];
+            let start = write_header(&mut header, OPCODE_BINARY, 1 + payload.len());
+            [tail(&header, start), &[v3::MESSAGE], payload].concat()
+        });
+        [frame, &[]]
     }
 
     /// The packet of an Engine.IO v4 payload: `4…`, or `b…` in base64 (also what a WebSocket client that asked for

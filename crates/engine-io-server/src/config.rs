@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) polling: bool,
     pub(crate) websocket: bool,
     pub(crate) allow_upgrades: bool,
+    pub(crate) allow_eio3: bool,
     pub(crate) origins: Origins,
     pub(crate) cors: Option<Arc<Cors>>,
     pub(crate) allow_request: Option<AllowRequest>,
@@ -71,6 +72,7 @@ impl Default for Config {
             polling: true,
             websocket: true,
             allow_upgrades: true,
+            allow_eio3: false,
             origins: Origins::default(),
             cors: None,
             allow_request: None,
@@ -132,6 +134,14 @@ impl Config {
     #[must_use]
     pub fn allow_upgrades(mut self, allow: bool) -> Self {
         self.allow_upgrades = allow;
+        self
+    }
+
+    /// Whether clients of protocol revision 3 are let in, those of Socket.IO 1 and 2; default no. In their sessions the
+    /// client pings, and no jitter is needed.
+    #[must_use]
+    pub fn allow_eio3(mut self, allow: bool) -> Self {
+        self.allow_eio3 = allow;
         self
     }
 
@@ -228,6 +238,7 @@ impl fmt::Debug for Config {
             .field("polling", &self.polling)
             .field("websocket", &self.websocket)
             .field("allow_upgrades", &self.allow_upgrades)
+            .field("allow_eio3", &self.allow_eio3)
             .field("origins", &self.origins)
             .field("cors", &self.cors)
             .field("allow_request", &self.allow_request.is_some())

@@ -13,7 +13,7 @@ use crate::handler::{Flow, Handler, Incoming, SessionHandler};
 use crate::server::Shared;
 use crate::server::deadlines::now;
 use crate::session::outbox::{Outbox, SOFT_BYTES};
-use crate::session::{GetAnswer, Input, Machine, Transport, Verdict};
+use crate::session::{GetAnswer, Input, Machine, Protocol, Transport, Verdict};
 use crate::sync::Mutex;
 use crate::{CloseReason, HandshakeRequest, SessionId};
 
@@ -44,6 +44,8 @@ pub(crate) struct Core {
     closed: Option<CloseReason>,
     /// More about it, until then.
     detail: Option<Box<Detail>>,
+    /// The client of a polling session of protocol 3 wants binary messages as text.
+    pub(crate) base64: bool,
     /// The layer above has asked for a pause.
     is_paused: bool,
     /// It has ended the pause that its handler is about to ask for: another thread was faster.
@@ -112,10 +114,18 @@ impl Session {
         &self.0.id
     }
 
-    /// The Engine.IO protocol that the client speaks: 4.
+    /// The revision of the Engine.IO protocol that the client speaks: 4, or 3 with
+    /// [`allow_eio3`](crate::Config::allow_eio3).
     #[must_use]
     pub fn protocol(&self) -> u8 {
-        4
+        match self.revision() {
+            Protocol::V3 => 3,
+            Protocol::V4 => 4,
+        }
+    }
+
+    pub(crate) fn revision(&self) -> Protocol {
+        self.0.core.lock().machine.protocol()
     }
 
     /// The transport that the session uses now.
@@ -256,6 +266,7 @@ impl Session {
         id: SessionId,
         request: HandshakeRequest,
         machine: Machine,
+        base64: bool,
         shared: Arc<Shared>,
     ) -> Self {
         let core = Core {
@@ -265,6 +276,7 @@ impl Session {
             reason: None,
             closed: None,
             detail: None,
+            base64,
             is_paused: false,
             is_resumed_early: false,
             scheduled: None,
@@ -369,6 +381,9 @@ impl Session {
             }),
             Input::Ping | Input::Probe => {
                 self.drive_because(&"the client sent a ping", |core| core.machine.handle_packet(input, now))
+            }
+            Input::Pong => {
+                self.drive_because(&"the client sent a pong", |core| core.machine.handle_packet(input, now))
             }
             _ => self.drive(|core| core.machine.handle_packet(input, now)),
         }

@@ -13,6 +13,7 @@ pub(crate) async fn serve(listener: TcpListener, ping_timeout: Duration) -> Resu
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(ping_timeout)
         .max_http_buffer_size(1_000_000)
+        .allow_eio3(std::env::var_os("EIO3").is_some())
         // The suites may be run in a browser, from a page of another origin.
         .origins(Origins::any());
     Engine::new(config, Echo)?.listen(listener).await?;

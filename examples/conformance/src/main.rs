@@ -4,8 +4,9 @@
 //! `/socket.io/`. `conformance playground` is no suite's: it has handlers for what the tests in `tests/interop` try with
 //! the official client, `conformance playground-msgpack` has them for clients that speak MessagePack, and `conformance
 //! playground-recovery` for clients that lose their connection and come back. The port is taken from `PORT` (default
-//! 3000; 0 takes a free one); the first line on standard output says where the server listens. The suites want a ping timeout of 200 ms, which is little for a stock client on a busy
-//! machine; `PING_TIMEOUT` (milliseconds) gives more.
+//! 3000; 0 takes a free one); the first line on standard output says where the server listens. The suites
+//! want a ping timeout of 200 ms, which is little for a stock client on a busy machine; `PING_TIMEOUT` (milliseconds) gives
+//! more. With `EIO3` set, clients of Engine.IO 3 are let in.
 
 mod engine;
 mod playground;

@@ -6,5 +6,6 @@
 mod packet;
 mod payload;
 
+pub(crate) use packet::MESSAGE;
 pub use packet::{decode_binary, decode_text};
 pub use payload::{BinaryPayloadDecoder, PayloadDecoder, PayloadEncoder, PayloadForm};

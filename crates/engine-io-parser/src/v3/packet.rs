@@ -8,7 +8,7 @@ use crate::{Base64, DecodeError, Limits, MessageRef, PacketRef, PacketType};
 /// What stands before the type of a packet whose data is base64.
 pub(super) const BASE64: u8 = b'b';
 /// The type of a message as the first byte of a binary packet: not a digit, the number itself.
-pub(super) const MESSAGE: u8 = 4;
+pub(crate) const MESSAGE: u8 = 4;
 
 /// Reads a text packet: a WebSocket text frame, or one packet of a payload. A binary message in base64 is written `b4…`.
 ///

@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::cors::CorsHeaders;
 use crate::error::Refusal;
 use crate::listen::Link;
-use crate::session::{Machine, RequestError, Timing, Transport};
+use crate::session::{Machine, Protocol, RequestError, Timing, Transport};
 use crate::transport::polling;
 use crate::transport::websocket::{Handshaken, Upgrading, WebSocketUpgrade};
 use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Origins, Session, SessionId};
@@ -68,6 +68,7 @@ pub(crate) struct OpenRequest {
     pub(crate) id: SessionId,
     pub(crate) request: HandshakeRequest,
     pub(crate) base64: bool,
+    pub(crate) protocol: Protocol,
 }
 
 /// What a request is for.
@@ -96,6 +97,7 @@ impl Engine {
     /// [`ConfigError`] if the options make no sense.
     pub fn new(config: Config, handler: impl Handler) -> Result<Self, ConfigError> {
         config.validate()?;
+        keep_freed_memory();
         let timing = Arc::new(config.timing());
         let shared = Shared {
             registry: Arc::new(Registry::new()),
@@ -159,6 +161,12 @@ impl Engine {
     #[must_use]
     pub fn allows_upgrades(&self) -> bool {
         self.0.config.allow_upgrades
+    }
+
+    /// Whether clients of protocol revision 3 are let in.
+    #[must_use]
+    pub fn allows_eio3(&self) -> bool {
+        self.0.config.allow_eio3
     }
 
     /// Which cross-origin requests are let in.
@@ -374,8 +382,9 @@ impl Engine {
         }
         let open = self.check_open(&parts, &request).await?;
         let handshake = self.handshake(&open.id, Transport::Polling);
+        let protocol = open.protocol;
         self.open(open, Transport::Polling);
-        Ok(polling::opened(&handshake))
+        Ok(polling::opened(&handshake, protocol))
     }
 
     async fn upgrade(
@@ -422,7 +431,7 @@ impl Engine {
 
     /// Decides whether a request may open a session, and draws its id.
     async fn check_open(&self, parts: &Parts, request: &EngineRequest) -> Result<OpenRequest, Refusal> {
-        request.check_open(parts)?;
+        let protocol = request.check_open(parts, &self.0.config)?;
         if self.is_closing() {
             return Err(Refusal::ShuttingDown);
         }
@@ -439,7 +448,7 @@ impl Engine {
         let remote_addr = remote_addr(parts);
         let secure = parts.uri.scheme() == Some(&Scheme::HTTPS) && parts.version >= Version::HTTP_2;
         let request_kept = HandshakeRequest::new(parts, remote_addr, secure);
-        Ok(OpenRequest { id, request: request_kept, base64: request.base64 })
+        Ok(OpenRequest { id, request: request_kept, base64: request.base64, protocol })
     }
 
     /// What the client is told of its session.
@@ -456,11 +465,11 @@ impl Engine {
     }
 
     pub(crate) fn open(&self, request: OpenRequest, transport: Transport) -> Session {
-        let OpenRequest { id, request, .. } = request;
+        let OpenRequest { id, request, protocol, base64 } = request;
         // The id is random, so any mixture of its characters serves as jitter.
         let jitter = id.as_str().bytes().fold(0_u8, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte));
-        let machine = Machine::new(transport, Arc::clone(&self.0.shared.timing), jitter, now());
-        let session = Session::new(id, request, machine, Arc::clone(&self.0.shared));
+        let machine = Machine::new(transport, protocol, Arc::clone(&self.0.shared.timing), jitter, now());
+        let session = Session::new(id, request, machine, base64, Arc::clone(&self.0.shared));
         session.open(&*self.0.handler);
         // A shutdown that began meanwhile did not see this session.
         if self.is_closing() {
@@ -468,6 +477,14 @@ impl Engine {
         }
         session
     }
+}
+
+/// Has glibc keep up to 1 MiB of freed memory at the top of a heap. By default that is 128 KiB: then the memory of each long
+/// message goes back to the kernel, and is faulted in page by page with the next one, which costs more than all the rest.
+///
+/// It adapts to a large block that is freed (`mallopt(3)`, `M_MMAP_THRESHOLD`). For other allocators this does nothing.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(512 << 10)));
 }
 
 fn remote_addr(parts: &Parts) -> Option<SocketAddr> {

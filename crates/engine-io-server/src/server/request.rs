@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::Refusal;
 use crate::id::is_plausible;
 use crate::server::registry::Registry;
+use crate::session::Protocol;
 use crate::transport::websocket::is_websocket_request;
 use crate::{Session, Transport};
 
@@ -18,13 +19,17 @@ use crate::{Session, Transport};
 #[derive(Debug)]
 pub(crate) struct EngineRequest {
     pub(crate) transport: Transport,
-    /// The `EIO` parameter as sent; a missing one means version 3.
-    pub(crate) version: Cow<'static, str>,
+    /// The revision that the `EIO` parameter names; a missing one means 3.
+    pub(crate) protocol: Result<Protocol, UnknownProtocol>,
     pub(crate) session: Option<Session>,
     /// The client cannot take binary WebSocket frames.
     pub(crate) base64: bool,
     pub(crate) is_upgrade: bool,
 }
+
+/// What the `EIO` parameter says, if that is no revision of the protocol.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownProtocol(String);
 
 impl EngineRequest {
     /// Reads and checks everything that can be said without asking the session.
@@ -38,34 +43,36 @@ impl EngineRequest {
             _ => return Err(Refusal::UnknownTransport),
         };
         check_origin(&request.headers, &request.uri, config)?;
-        let version = match query.version.as_deref() {
-            None => Cow::Borrowed("3"),
-            Some("4") => Cow::Borrowed("4"),
-            Some(other) => Cow::Owned(other.to_owned()),
+        let protocol = match query.version.as_deref() {
+            Some("4") => Ok(Protocol::V4),
+            None | Some("3") => Ok(Protocol::V3),
+            Some(other) => Err(UnknownProtocol(other.chars().take(LOGGED_CHARS).collect())),
         };
         let session = match query.sid.as_deref() {
             None => None,
             Some(sid) if is_plausible(sid) => Some(sessions.get(sid).ok_or(Refusal::UnknownSid)?),
             Some(_) => return Err(Refusal::UnknownSid),
         };
-        if session.is_some() && version != "4" {
+        if session.as_ref().is_some_and(|session: &Session| protocol != Ok(session.revision())) {
             return Err(Refusal::ProtocolMismatch);
         }
-        Ok(Self { transport, version, session, base64: query.base64, is_upgrade })
+        Ok(Self { transport, protocol, session, base64: query.base64, is_upgrade })
     }
 
-    /// Checks that the request may open a session.
-    pub(crate) fn check_open(&self, request: &Parts) -> Result<(), Refusal> {
+    /// Checks that the request may open a session; returns the protocol that is spoken in it.
+    pub(crate) fn check_open(&self, request: &Parts, config: &Config) -> Result<Protocol, Refusal> {
         if !self.is_upgrade && request.method != Method::GET {
             return Err(Refusal::BadMethod);
         }
         if self.is_upgrade != (self.transport == Transport::WebSocket) {
             return Err(Refusal::TransportHandshake);
         }
-        if self.version != "4" {
-            return Err(Refusal::UnsupportedVersion(self.version.chars().take(LOGGED_CHARS).collect()));
+        match &self.protocol {
+            Ok(Protocol::V4) => Ok(Protocol::V4),
+            Ok(Protocol::V3) if config.allow_eio3 => Ok(Protocol::V3),
+            Ok(Protocol::V3) => Err(Refusal::UnsupportedVersion("3".to_owned())),
+            Err(UnknownProtocol(version)) => Err(Refusal::UnsupportedVersion(version.clone())),
         }
-        Ok(())
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// The heartbeat of Engine.IO 4: the server pings, the client answers.
+use crate::session::Protocol;
+
+/// The heartbeat of a session.
+///
+/// In Engine.IO 4 the server pings and the client answers:
 ///
 /// ```text
 ///            ping_at reached                pong
@@ -10,6 +14,8 @@ use std::time::{Duration, Instant};
 ///                                │ pong_by reached
 ///                                └──────────────────► expired
 /// ```
+///
+/// In Engine.IO 3 the client pings, and the server only listens: whatever comes shows that the client lives.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     beat: Beat,
@@ -21,6 +27,7 @@ pub(super) struct Heartbeat {
 enum Beat {
     Resting { ping_at: Instant },
     Waiting { pong_by: Instant, extended: bool, excused: bool },
+    Listening { until: Instant, excused: bool },
 }
 
 /// What a look at the clock brought.
@@ -38,17 +45,28 @@ pub(super) struct Periods {
     pub(super) timeout: Duration,
 }
 
+impl Periods {
+    /// How long a client that pings may be silent.
+    fn silence(self) -> Duration {
+        self.interval + self.timeout
+    }
+}
+
 impl Heartbeat {
-    pub(super) fn new(now: Instant, ping_interval: Duration) -> Self {
-        Self { beat: Beat::Resting { ping_at: now + ping_interval }, paused_at: None }
+    pub(super) fn new(now: Instant, protocol: Protocol, periods: Periods) -> Self {
+        let beat = match protocol {
+            Protocol::V3 => Beat::Listening { until: now + periods.silence(), excused: false },
+            Protocol::V4 => Beat::Resting { ping_at: now + periods.interval },
+        };
+        Self { beat, paused_at: None }
     }
 
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.beat, self.paused_at) {
             (Beat::Resting { ping_at }, _) => Some(ping_at),
-            (Beat::Waiting { pong_by, .. }, None) => Some(pong_by),
-            (Beat::Waiting { .. }, Some(_)) => None,
+            (Beat::Waiting { pong_by: until, .. } | Beat::Listening { until, .. }, None) => Some(until),
+            (Beat::Waiting { .. } | Beat::Listening { .. }, Some(_)) => None,
         }
     }
 
@@ -70,12 +88,14 @@ impl Heartbeat {
             }
             // The clock jumped far past the deadline: it was this process that stood still, and the pong may wait in
             // the kernel. The peer gets one more period.
-            Beat::Waiting { pong_by, excused, .. } if !*excused && now > *pong_by + periods.timeout / 4 => {
+            Beat::Waiting { pong_by: until, excused, .. } | Beat::Listening { until, excused }
+                if !*excused && now > *until + periods.timeout / 4 =>
+            {
                 *excused = true;
-                *pong_by = now + periods.timeout;
+                *until = now + periods.timeout;
                 Tick::Nothing
             }
-            Beat::Waiting { .. } => Tick::Expired,
+            Beat::Waiting { .. } | Beat::Listening { .. } => Tick::Expired,
         }
     }
 
@@ -87,11 +107,17 @@ impl Heartbeat {
     }
 
     /// Another packet than a pong: the peer lives, though its pong may stand behind a long upload. Extends the deadline
-    /// once per ping.
+    /// once per ping; where the client pings, each time.
     pub(super) fn handle_activity(&mut self, now: Instant, periods: Periods) {
-        if let Beat::Waiting { pong_by, extended: extended @ false, .. } = &mut self.beat {
-            *extended = true;
-            *pong_by = now + periods.timeout;
+        match &mut self.beat {
+            Beat::Waiting { pong_by, extended: extended @ false, .. } => {
+                *extended = true;
+                *pong_by = now + periods.timeout;
+            }
+            Beat::Listening { .. } => {
+                self.beat = Beat::Listening { until: now + periods.silence(), excused: false };
+            }
+            Beat::Resting { .. } | Beat::Waiting { .. } => {}
         }
     }
 
@@ -101,8 +127,8 @@ impl Heartbeat {
 
     pub(super) fn resume(&mut self, now: Instant) {
         let Some(paused_at) = self.paused_at.take() else { return };
-        if let Beat::Waiting { pong_by, .. } = &mut self.beat {
-            *pong_by += now.saturating_duration_since(paused_at);
+        if let Beat::Waiting { pong_by: until, .. } | Beat::Listening { until, .. } = &mut self.beat {
+            *until += now.saturating_duration_since(paused_at);
         }
     }
 }
@@ -121,7 +147,7 @@ mod tests {
     /// A heartbeat whose ping went out at `start + 25 s`.
     fn waiting() -> (Heartbeat, Instant) {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         let at = start + secs(25);
         assert_eq!(heartbeat.handle_timeout(at, GRAIN, PERIODS), Tick::Ping);
         (heartbeat, at)
@@ -137,7 +163,7 @@ mod tests {
     #[test]
     fn a_timer_that_is_a_little_late_does_not_move_the_deadline() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         assert_eq!(heartbeat.handle_timeout(start + secs(27), GRAIN, PERIODS), Tick::Ping);
         assert_eq!(heartbeat.deadline(), Some(start + secs(45)));
     }
@@ -145,7 +171,7 @@ mod tests {
     #[test]
     fn a_ping_that_is_much_too_late_gives_the_whole_timeout() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         assert_eq!(heartbeat.handle_timeout(start + secs(40), GRAIN, PERIODS), Tick::Ping);
         assert_eq!(heartbeat.deadline(), Some(start + secs(60)));
     }
@@ -160,7 +186,7 @@ mod tests {
     #[test]
     fn an_unasked_pong_changes_nothing() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         heartbeat.handle_pong(start + secs(10), PERIODS);
         assert_eq!(heartbeat.deadline(), Some(start + secs(25)));
     }
@@ -182,7 +208,7 @@ mod tests {
     #[test]
     fn activity_before_a_ping_changes_nothing() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         heartbeat.handle_activity(start + secs(24), PERIODS);
         assert_eq!(heartbeat.deadline(), Some(start + secs(25)));
     }
@@ -199,7 +225,7 @@ mod tests {
     #[test]
     fn a_ping_goes_out_while_paused_and_its_deadline_starts_at_the_resumption() {
         let start = Instant::now();
-        let mut heartbeat = Heartbeat::new(start, PERIODS.interval);
+        let mut heartbeat = Heartbeat::new(start, Protocol::V4, PERIODS);
         heartbeat.pause(start + secs(1));
         assert_eq!(heartbeat.handle_timeout(start + secs(25), GRAIN, PERIODS), Tick::Ping);
         heartbeat.resume(start + secs(60));
@@ -213,5 +239,32 @@ mod tests {
         assert_eq!(heartbeat.handle_timeout(late, GRAIN, PERIODS), Tick::Nothing);
         assert_eq!(heartbeat.deadline(), Some(late + secs(20)));
         assert_eq!(heartbeat.handle_timeout(late + secs(90), GRAIN, PERIODS), Tick::Expired);
+    }
+
+    #[test]
+    fn where_the_client_pings_silence_ends_the_session_and_any_packet_breaks_it() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start, Protocol::V3, PERIODS);
+        assert_eq!(heartbeat.deadline(), Some(start + secs(45)));
+        assert_eq!(heartbeat.handle_timeout(start + secs(44), GRAIN, PERIODS), Tick::Nothing);
+        heartbeat.handle_activity(start + secs(30), PERIODS);
+        assert_eq!(heartbeat.handle_timeout(start + secs(45), GRAIN, PERIODS), Tick::Nothing);
+        assert_eq!(heartbeat.handle_timeout(start + secs(75), GRAIN, PERIODS), Tick::Expired);
+    }
+
+    #[test]
+    fn the_silence_of_a_client_that_pings_is_not_counted_while_nothing_is_read_nor_after_a_stall() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start, Protocol::V3, PERIODS);
+        heartbeat.pause(start + secs(40));
+        assert_eq!(heartbeat.deadline(), None);
+        heartbeat.resume(start + secs(100));
+        assert_eq!(heartbeat.deadline(), Some(start + secs(105)));
+        assert_eq!(
+            heartbeat.handle_timeout(start + secs(200), GRAIN, PERIODS),
+            Tick::Nothing,
+            "we stood still"
+        );
+        assert_eq!(heartbeat.handle_timeout(start + secs(220), GRAIN, PERIODS), Tick::Expired);
     }
 }

@@ -39,15 +39,35 @@ pub(crate) struct Timing {
     pub(crate) grain: Duration,
 }
 
+/// The revision of the protocol that a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Of clients before Socket.IO 3: they ping.
+    V3,
+    V4,
+}
+
+impl Protocol {
+    /// The server's packet of the heartbeat: a ping, or the answer to the client's.
+    pub(crate) const fn beat(self) -> &'static str {
+        match self {
+            Self::V3 => "3",
+            Self::V4 => "2",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Machine {
     timing: Arc<Timing>,
     /// The pause between pings, its jitter already taken off.
     ping_interval: Duration,
+    protocol: Protocol,
     transport: Transport,
     state: State,
     heartbeat: Heartbeat,
-    ping_due: bool,
+    /// The server's part of the heartbeat is to be sent: a ping, or the answer to the client's.
+    beat_due: bool,
     /// The number of the newest WebSocket; what an older one says no longer counts.
     websocket: u32,
     /// The reason, until the layer above was told.
@@ -168,9 +188,9 @@ pub(crate) enum RequestError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GetAnswer {
     Wait,
-    /// Everything that is queued, and a ping before it if one is due.
+    /// Everything that is queued, and the server's part of the heartbeat before it if that is due.
     Packets {
-        ping: bool,
+        beat: bool,
     },
     Noop,
     /// The close packet, which ends the session; `noop` puts a noop before it.
@@ -205,20 +225,31 @@ impl Transport {
 impl Machine {
     /// A machine whose ping interval is shortened by up to a tenth, as `jitter` says, so that clients which connected
     /// together do not tick together.
-    pub(crate) fn new(transport: Transport, timing: Arc<Timing>, jitter: u8, now: Instant) -> Self {
+    pub(crate) fn new(
+        transport: Transport,
+        protocol: Protocol,
+        timing: Arc<Timing>,
+        jitter: u8,
+        now: Instant,
+    ) -> Self {
         let state = match transport {
             Transport::Polling => State::Polling(Polling::default()),
             Transport::WebSocket => State::WebSocket,
         };
-        let shorter = timing.ping_interval / 10 * u32::from(jitter) / u32::from(u8::MAX);
-        let ping_interval = timing.ping_interval - shorter;
+        let shorter = match protocol {
+            // The client's clock strikes.
+            Protocol::V3 => Duration::ZERO,
+            Protocol::V4 => timing.ping_interval / 10 * u32::from(jitter) / u32::from(u8::MAX),
+        };
+        let periods = Periods { interval: timing.ping_interval - shorter, timeout: timing.ping_timeout };
         Self {
             timing,
-            ping_interval,
+            ping_interval: periods.interval,
+            protocol,
             transport,
             state,
-            heartbeat: Heartbeat::new(now, ping_interval),
-            ping_due: false,
+            heartbeat: Heartbeat::new(now, protocol, periods),
+            beat_due: false,
             websocket: 0,
             closed: None,
         }
@@ -262,13 +293,13 @@ impl Machine {
             | State::Closing(Closing { way: Way::WebSocket, .. }) => {
                 GetAnswer::Refused(RequestError::WrongTransport)
             }
-            State::Polling(_) if has_queued || self.ping_due => GetAnswer::Packets { ping: self.ping_due },
+            State::Polling(_) if has_queued || self.beat_due => GetAnswer::Packets { beat: self.beat_due },
             State::Polling(Polling { get: Some(Get { noop: Some(NoopDue::Now) }), .. }) => GetAnswer::Noop,
             State::Polling(_) => GetAnswer::Wait,
             // A client acts on the close packet before it has handed up the messages of the same payload, so that it
             // would take a DISCONNECT for a broken connection: the next GET gets it.
             State::Closing(Closing { way: Way::Polling { .. }, .. }) if has_queued => {
-                GetAnswer::Packets { ping: false }
+                GetAnswer::Packets { beat: false }
             }
             State::Closing(Closing { way: Way::Polling { noop, .. }, .. }) => GetAnswer::Last { noop: *noop },
             State::Closed { answer: LastAnswer::Noop } => GetAnswer::Noop,
@@ -281,7 +312,7 @@ impl Machine {
         match &mut self.state {
             State::Polling(polling) => {
                 polling.get = None;
-                self.ping_due = false;
+                self.beat_due = false;
             }
             State::Closing(Closing { way: Way::Polling { get, .. }, .. }) => {
                 *get = false;
@@ -363,12 +394,19 @@ impl Machine {
         }
         let periods = self.periods();
         match input {
-            Input::Pong => {
+            Input::Pong if self.protocol == Protocol::V4 => {
                 self.heartbeat.handle_pong(now, periods);
                 return Verdict::Ignore;
             }
-            // In protocol 4 only the server pings.
-            Input::Ping | Input::Probe => self.die(CloseReason::TransportError, LastAnswer::Close),
+            Input::Ping | Input::Probe if self.protocol == Protocol::V3 => {
+                self.heartbeat.handle_activity(now, periods);
+                self.beat_due = true;
+                return Verdict::Ignore;
+            }
+            // The other side's part of the heartbeat.
+            Input::Ping | Input::Probe | Input::Pong => {
+                self.die(CloseReason::TransportError, LastAnswer::Close);
+            }
             Input::Close => self.die(CloseReason::TransportClose, LastAnswer::Noop),
             Input::Message => {
                 self.heartbeat.handle_activity(now, periods);
@@ -467,10 +505,10 @@ impl Machine {
         matches!(self.state, State::WebSocket | State::Closing(Closing { way: Way::WebSocket, .. }))
     }
 
-    /// Whether a ping is to be sent over the WebSocket now.
+    /// Whether the server's part of the heartbeat is to be sent over the WebSocket now.
     #[must_use]
-    pub(crate) fn poll_ping(&mut self) -> bool {
-        matches!(self.state, State::WebSocket) && std::mem::take(&mut self.ping_due)
+    pub(crate) fn poll_beat(&mut self) -> bool {
+        matches!(self.state, State::WebSocket) && std::mem::take(&mut self.beat_due)
     }
 
     // Time.
@@ -570,7 +608,7 @@ impl Machine {
     /// Whether the task of a WebSocket has something to do other than to send the outbox.
     #[must_use]
     pub(crate) fn has_news_for_websocket(&self) -> bool {
-        !matches!(self.state, State::WebSocket) || self.ping_due
+        !matches!(self.state, State::WebSocket) || self.beat_due
     }
 
     /// Whether messages may be sent.
@@ -591,6 +629,12 @@ impl Machine {
         matches!(self.state, State::Polling(Polling { get: Some(_), .. }))
     }
 
+    /// The revision of the protocol that the client speaks.
+    #[must_use]
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// The transport of the session's messages.
     #[must_use]
     pub(crate) fn transport(&self) -> Transport {
@@ -605,7 +649,7 @@ impl Machine {
     fn handle_heartbeat(&mut self, now: Instant) {
         match self.heartbeat.handle_timeout(now, self.timing.grain, self.periods()) {
             Tick::Nothing => {}
-            Tick::Ping => self.ping_due = true,
+            Tick::Ping => self.beat_due = true,
             Tick::Expired => self.die(CloseReason::PingTimeout, LastAnswer::Close),
         }
     }

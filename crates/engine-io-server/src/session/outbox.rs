@@ -110,6 +110,12 @@ impl Outbox {
         self.frames.is_empty()
     }
 
+    /// Whether a binary message is queued.
+    #[must_use]
+    pub(crate) fn has_binary(&self) -> bool {
+        self.frames.iter().any(SharedFrame::is_binary)
+    }
+
     /// Whether nothing is queued and nothing is on its way.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {

@@ -106,7 +106,7 @@ impl Sim {
             grain: Duration::from_millis(2),
         });
         let server = Server {
-            machine: Machine::new(Transport::Polling, timing, 0, now),
+            machine: Machine::new(Transport::Polling, Protocol::V4, timing, 0, now),
             outbox: Outbox::default(),
             get: false,
             websocket: None,
@@ -283,8 +283,8 @@ impl Sim {
                 GetAnswer::Noop => Some(vec![Packet::Noop]),
                 GetAnswer::Close | GetAnswer::Last { .. } => Some(vec![Packet::Close]),
                 GetAnswer::Refused(_) => None,
-                GetAnswer::Packets { ping } => {
-                    let mut packets = if ping { vec![Packet::Ping] } else { Vec::new() };
+                GetAnswer::Packets { beat } => {
+                    let mut packets = if beat { vec![Packet::Ping] } else { Vec::new() };
                     packets.extend(std::iter::from_fn(|| outbox.pop()).map(message));
                     Some(packets)
                 }
@@ -294,7 +294,7 @@ impl Sim {
             self.send(Arrival::GetAnswer(packets));
         }
         if self.server.machine.may_drain_websocket() {
-            if self.server.machine.poll_ping() {
+            if self.server.machine.poll_beat() {
                 self.send_in_order(Arrival::ToClient(Packet::Ping));
             }
             while let Some(frame) = self.server.outbox.pop() {

@@ -14,7 +14,7 @@ type Act = fn(&mut Machine, Instant) -> String;
 
 const INPUTS: [(&str, Act); 24] = [
     ("GET arrives", |m, now| result(m.handle_get(now))),
-    ("GET answered", |m, _| silent(|| m.handle_get_answered(GetAnswer::Packets { ping: false }))),
+    ("GET answered", |m, _| silent(|| m.handle_get_answered(GetAnswer::Packets { beat: false }))),
     ("GET answered, finally", |m, _| silent(|| m.handle_get_answered(GetAnswer::Last { noop: false }))),
     ("GET aborted", |m, _| silent(|| m.handle_get_aborted())),
     ("POST arrives", |m, _| result(m.handle_post())),
@@ -72,7 +72,7 @@ fn machine_in(state: &str, now: Instant) -> Machine {
     } else {
         Transport::Polling
     };
-    let mut machine = Machine::new(transport, timing(), 0, now);
+    let mut machine = Machine::new(transport, Protocol::V4, timing(), 0, now);
     let m = &mut machine;
     if state.starts_with("Prob") || state == "Switching" {
         m.handle_websocket(now).unwrap();
@@ -166,7 +166,7 @@ fn a_closed_machine_asks_for_nothing_more() {
     let mut machine = machine_in("Closed", now);
     assert_eq!(machine.poll_timeout(), None);
     assert_eq!(machine.poll_closed(), None);
-    assert!(!machine.poll_ping() && !machine.may_drain_websocket());
+    assert!(!machine.poll_beat() && !machine.may_drain_websocket());
 }
 
 #[test]

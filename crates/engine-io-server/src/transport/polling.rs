@@ -8,7 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use engine_io_parser::{EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder};
+use engine_io_parser::v3::{self, PayloadForm};
+use engine_io_parser::{
+    DecodeError, EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder, SharedFrame,
+};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 
@@ -20,12 +23,18 @@ use crate::handle::Core;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
 use crate::session::outbox::cost;
-use crate::session::{GetAnswer, Input, RequestError, Transport, Verdict};
+use crate::session::{GetAnswer, Input, Protocol, RequestError, Transport, Verdict};
 use crate::{Body, CloseReason, Session};
 
 /// The answer to the first request of a session.
-pub(crate) fn opened(handshake: &Handshake) -> Response<Body> {
-    respond(StatusCode::OK, PAYLOAD, open_packet(handshake).into())
+pub(crate) fn opened(handshake: &Handshake, protocol: Protocol) -> Response<Body> {
+    let packet = open_packet(handshake);
+    let payload = match protocol {
+        Protocol::V4 => packet,
+        // It is ASCII: its length in bytes is the one that counts.
+        Protocol::V3 => [packet.len().to_string().as_bytes(), b":", &packet].concat(),
+    };
+    respond(StatusCode::OK, TEXT, payload.into())
 }
 
 /// Waits until there is something to send.
@@ -47,30 +56,95 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     match answer {
         GetAnswer::Refused(error) => Err(refusal(error)),
         answer => {
-            let body = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
-            Ok(respond(StatusCode::OK, PAYLOAD, body))
+            let (kind, body) = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            Ok(respond(StatusCode::OK, kind, body))
         }
     }
 }
 
-/// What a GET is answered; of messages as many as go into `max` bytes.
-fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Bytes {
-    let body = match answer {
-        GetAnswer::Packets { ping } => packets(core, ping, max),
-        GetAnswer::Noop => Bytes::from_static(b"6"),
-        GetAnswer::Last { noop: true } => Bytes::from_static(b"6\x1e1"),
-        GetAnswer::Last { noop: false } | GetAnswer::Close => Bytes::from_static(b"1"),
-        GetAnswer::Wait | GetAnswer::Refused(_) => Bytes::new(),
+/// What a GET is answered, and its type; of messages as many as go into `max` bytes.
+fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> (&'static str, Bytes) {
+    let protocol = core.machine.protocol();
+    let [noop, noop_and_close, close] = match protocol {
+        Protocol::V4 => ["6", "6\x1e1", "1"],
+        Protocol::V3 => ["1:6", "1:61:1", "1:1"],
+    };
+    let (kind, body) = match answer {
+        GetAnswer::Packets { beat } => {
+            let form = match protocol {
+                Protocol::V4 => Form::V4,
+                Protocol::V3 if core.base64 || !core.outbox.has_binary() => Form::V3(PayloadForm::Text),
+                Protocol::V3 => Form::V3(PayloadForm::Binary),
+            };
+            (form.kind(), packets(core, beat, max, form).unwrap_or(Bytes::from_static(close.as_bytes())))
+        }
+        GetAnswer::Noop => (TEXT, Bytes::from_static(noop.as_bytes())),
+        GetAnswer::Last { noop: true } => (TEXT, Bytes::from_static(noop_and_close.as_bytes())),
+        GetAnswer::Last { noop: false } | GetAnswer::Close => (TEXT, Bytes::from_static(close.as_bytes())),
+        GetAnswer::Wait | GetAnswer::Refused(_) => (TEXT, Bytes::new()),
     };
     core.machine.handle_get_answered(answer);
-    body
+    (kind, body)
 }
 
-fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
-    let mut payload = PayloadEncoder::new(Vec::new(), max);
-    if ping {
-        let pushed = payload.push(&PacketRef::Ping(""));
+/// How the packets of a payload are put together.
+#[derive(Clone, Copy)]
+enum Form {
+    V4,
+    V3(PayloadForm),
+}
+
+impl Form {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::V4 | Self::V3(PayloadForm::Text) => TEXT,
+            Self::V3(PayloadForm::Binary) => OCTETS,
+        }
+    }
+}
+
+enum Payload {
+    V4(PayloadEncoder<Vec<u8>>),
+    V3(v3::PayloadEncoder<Vec<u8>>),
+}
+
+impl Payload {
+    fn new(form: Form, max: usize) -> Self {
+        match form {
+            Form::V4 => Self::V4(PayloadEncoder::new(Vec::new(), max)),
+            Form::V3(form) => Self::V3(v3::PayloadEncoder::new(Vec::new(), max, form)),
+        }
+    }
+
+    fn push_beat(&mut self) {
+        let pushed = match self {
+            Self::V4(payload) => payload.push(&PacketRef::Ping("")),
+            Self::V3(payload) => payload.push(&PacketRef::Pong("")),
+        };
         debug_assert!(pushed.is_ok(), "the first packet always fits");
+    }
+
+    fn push_frame(&mut self, frame: &SharedFrame) -> Result<(), EncodeError> {
+        match self {
+            Self::V4(payload) => payload.push_frame(frame),
+            Self::V3(payload) => payload.push_frame(frame),
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::V4(payload) => payload.into_inner().into(),
+            Self::V3(payload) => payload.into_inner().into(),
+        }
+    }
+}
+
+/// What is queued, and before it the server's part of the heartbeat if that is due. `None` if no payload can carry it: the
+/// session is closed then.
+fn packets(core: &mut Core, beat: bool, max: usize, form: Form) -> Option<Bytes> {
+    let mut payload = Payload::new(form, max);
+    if beat {
+        payload.push_beat();
     }
     while let Some(frame) = core.outbox.front() {
         match payload.push_frame(frame) {
@@ -79,14 +153,14 @@ fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
             Err(error) => {
                 tracing::error!(target: "engine:polling", %error, "a frame that no payload can carry; session closed");
                 core.machine.abort(CloseReason::ForcedClose);
-                return Bytes::from_static(b"1");
+                return None;
             }
         }
         if let Some(frame) = core.outbox.pop() {
             core.outbox.written(cost(&frame), now);
         }
     }
-    payload.into_inner().into()
+    Some(payload.into_bytes())
 }
 
 /// Closes the session if its GET is dropped while it waits.
@@ -118,8 +192,9 @@ where
         session,
         failure: Some((CloseReason::TransportError, "the client went away while its POST was read".into())),
     };
-    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
-        // Only protocol 3 knows binary payloads.
+    let protocol = session.revision();
+    let is_binary = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == OCTETS);
+    if is_binary && protocol == Protocol::V4 {
         running.failure = Some((CloseReason::TransportError, "a binary body".into()));
         return Err(Refusal::BadPayload);
     }
@@ -137,11 +212,11 @@ where
             return Err(Refusal::BadPayload);
         }
     };
-    let Ok(text) = std::str::from_utf8(&body) else {
+    let Some(packets) = Packets::of(&body, protocol, is_binary, &limits) else {
         running.failure = Some((CloseReason::ParseError, "the body is not UTF-8".into()));
         return Err(Refusal::BadPayload);
     };
-    for (n_packets, packet) in PayloadDecoder::new(text, &limits).enumerate() {
+    for (n_packets, packet) in packets.enumerate() {
         if n_packets % PACKETS_PER_TURN == PACKETS_PER_TURN - 1 {
             tokio::task::yield_now().await;
         }
@@ -175,6 +250,39 @@ where
     drop(running);
     recycle(headers);
     Ok(respond(StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
+}
+
+/// The packets of a body.
+enum Packets<'a> {
+    V4(PayloadDecoder<'a>),
+    V3(v3::PayloadDecoder<'a>),
+    V3Binary(v3::BinaryPayloadDecoder<'a>),
+}
+
+impl<'a> Packets<'a> {
+    /// `None` if what should be text is not.
+    fn of(body: &'a [u8], protocol: Protocol, is_binary: bool, limits: &Limits) -> Option<Self> {
+        if is_binary {
+            return Some(Self::V3Binary(v3::BinaryPayloadDecoder::new(body, limits)));
+        }
+        let text = std::str::from_utf8(body).ok()?;
+        Some(match protocol {
+            Protocol::V4 => Self::V4(PayloadDecoder::new(text, limits)),
+            Protocol::V3 => Self::V3(v3::PayloadDecoder::new(text, limits)),
+        })
+    }
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Result<PacketRef<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::V4(packets) => packets.next(),
+            Self::V3(packets) => packets.next(),
+            Self::V3Binary(packets) => packets.next(),
+        }
+    }
 }
 
 /// Ends the POST in the session's eyes, as a failure unless all went well.
@@ -286,7 +394,9 @@ fn refusal(error: RequestError) -> Refusal {
 }
 
 /// The content type of packets.
-const PAYLOAD: &str = "text/plain; charset=UTF-8";
+const TEXT: &str = "text/plain; charset=UTF-8";
+/// Only protocol 3 knows binary payloads.
+const OCTETS: &str = "application/octet-stream";
 /// How much of a body that is too large is still read, in multiples of the limit, and for how long.
 const DISCARD_TIMES: usize = 10;
 const DISCARD_FOR: Duration = Duration::from_secs(2);

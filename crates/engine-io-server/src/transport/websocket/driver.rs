@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use engine_io_parser::{Limits, Message, PROBE, PacketRef, Text};
+use engine_io_parser::{DecodeError, Limits, Message, PROBE, PacketRef, Text, v3};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
@@ -16,7 +16,7 @@ use super::frames::{FrameReader, Inbound, write_close, write_frame};
 use super::writer::Writer;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
-use crate::session::{Input, ProbeVerdict, Transport, Verdict};
+use crate::session::{Input, ProbeVerdict, Protocol, Transport, Verdict};
 use crate::transport::unpack;
 use crate::{CloseReason, Session};
 
@@ -29,6 +29,7 @@ pub(super) struct Driver<IO> {
     /// The number under which the session knows this WebSocket.
     number: u32,
     limits: Limits,
+    protocol: Protocol,
     reader: FrameReader,
     writer: Writer,
     /// What was read but not looked at: there was too much for one turn, or the session is paused.
@@ -73,13 +74,15 @@ impl Turn {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     pub(super) fn new(io: IO, session: Session, number: u32, limits: Limits, base64: bool) -> Self {
         let stage = if number == 0 { Stage::Open } else { Stage::Probing };
+        let protocol = session.revision();
         Self {
             io,
             session,
             number,
             reader: FrameReader::new(limits.max_payload_bytes),
             limits,
-            writer: Writer::new(base64),
+            writer: Writer::new(base64, protocol),
+            protocol,
             unread: Vec::new(),
             stage,
             has_yielded: false,
@@ -205,12 +208,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
                 ProbeVerdict::Answer | ProbeVerdict::Wait => return,
             }
         }
-        let (ping, closing, is_closed) = self.session.with_core(|core| {
+        let (beat, closing, is_closed) = self.session.with_core(|core| {
             let closing = core.machine.closing().filter(|_| core.outbox.is_idle());
-            (core.machine.poll_ping(), closing, core.machine.is_closed())
+            (core.machine.poll_beat(), closing, core.machine.is_closed())
         });
-        if ping {
-            write_frame(self.writer.control(), OpCode::Data(Data::Text), b"2");
+        if beat {
+            write_frame(self.writer.control(), OpCode::Data(Data::Text), self.protocol.beat().as_bytes());
         }
         if let Some(reason) = closing {
             self.say_goodbye(close_code(reason));
@@ -341,10 +344,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
         }
         match inbound {
             Inbound::Text(text) => return self.handle_text(text, now),
-            Inbound::Binary(bytes) => {
-                let message = Message::Binary(bytes.into_owned().into());
-                return self.handle_packet(Input::Message, Some(message), now);
-            }
+            Inbound::Binary(bytes) => return self.handle_binary(bytes, now),
             Inbound::Ping(payload) if self.n_pongs < MAX_PONGS && self.control_rate.allows(now) => {
                 self.n_pongs += 1;
                 write_frame(self.writer.control(), OpCode::Control(Control::Pong), &payload);
@@ -368,30 +368,49 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Driver<IO> {
     }
 
     fn handle_text(&mut self, text: Cow<'_, str>, now: Instant) -> Result<Flow, Goodbye> {
-        let limits = &self.limits;
         let decoded = match text {
             // The hot path: a message is copied out of the read buffer once, exactly sized.
-            Cow::Borrowed(text) => {
-                PacketRef::decode_text(text, limits).and_then(|packet| unpack(packet, |text| text.into()))
-            }
+            Cow::Borrowed(text) => self.decode(text).and_then(|packet| unpack(packet, |text| text.into())),
             Cow::Owned(text) => {
                 let text = Text::from(text);
-                PacketRef::decode_text(&text, limits)
-                    .and_then(|packet| unpack(packet, |part| text.slice_ref(part)))
+                self.decode(&text).and_then(|packet| unpack(packet, |part| text.slice_ref(part)))
             }
         };
         match decoded {
             Ok((input, message)) => self.handle_packet(input, message, now),
-            Err(error) => {
-                tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "not a packet");
-                if let Stage::Open = self.stage {
-                    self.session.drive_because(&error, |core| core.machine.handle_garbage());
-                    Err(Goodbye(Some(CloseCode::Protocol)))
-                } else {
-                    self.lost(CloseReason::TransportError, &error);
-                    Err(Goodbye(None))
-                }
-            }
+            Err(error) => self.handle_garbage(&error),
+        }
+    }
+
+    fn decode<'t>(&self, text: &'t str) -> Result<PacketRef<'t>, DecodeError> {
+        match self.protocol {
+            Protocol::V4 => PacketRef::decode_text(text, &self.limits),
+            Protocol::V3 => v3::decode_text(text, &self.limits),
+        }
+    }
+
+    fn handle_binary(&mut self, bytes: Cow<'_, [u8]>, now: Instant) -> Result<Flow, Goodbye> {
+        let message = match self.protocol {
+            Protocol::V4 => Ok(Message::Binary(bytes.into_owned().into())),
+            Protocol::V3 => v3::decode_binary(&bytes, &self.limits)
+                .and_then(|packet| unpack(packet, |text| text.into()))
+                .and_then(|(_, message)| message.ok_or(DecodeError::EmptyPacket)),
+        };
+        match message {
+            Ok(message) => self.handle_packet(Input::Message, Some(message), now),
+            Err(error) => self.handle_garbage(&error),
+        }
+    }
+
+    /// What came is no packet.
+    fn handle_garbage(&self, error: &DecodeError) -> Result<Flow, Goodbye> {
+        tracing::debug!(target: "engine:ws", sid = %self.session.id(), %error, "not a packet");
+        if let Stage::Open = self.stage {
+            self.session.drive_because(error, |core| core.machine.handle_garbage());
+            Err(Goodbye(Some(CloseCode::Protocol)))
+        } else {
+            self.lost(CloseReason::TransportError, error);
+            Err(Goodbye(None))
         }
     }
 

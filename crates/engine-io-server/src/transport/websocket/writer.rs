@@ -13,6 +13,7 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::frames::write_frame;
 use crate::Session;
 use crate::server::deadlines::now;
+use crate::session::Protocol;
 use crate::session::outbox::cost;
 
 /// Owns no buffer while nothing is half-written.
@@ -20,6 +21,7 @@ use crate::session::outbox::cost;
 pub(super) struct Writer {
     /// The client cannot take binary frames and gets them in base64 (`b64=1`).
     base64: bool,
+    protocol: Protocol,
     /// Ready frames that go out before anything else: pongs, pings, the handshake, the close frame.
     control: Vec<u8>,
     /// What the connection has not taken yet, the first part from `offset` on.
@@ -34,6 +36,8 @@ pub(super) struct Writer {
 enum Part {
     Bytes(Vec<u8>),
     Frame(SharedFrame),
+    /// As clients of protocol revision 3 get it.
+    FrameV3(SharedFrame),
 }
 
 impl Part {
@@ -41,6 +45,7 @@ impl Part {
         match self {
             Self::Bytes(bytes) => [bytes, &[]],
             Self::Frame(frame) => frame.websocket(),
+            Self::FrameV3(frame) => frame.websocket_v3(),
         }
     }
 
@@ -50,9 +55,10 @@ impl Part {
 }
 
 impl Writer {
-    pub(super) fn new(base64: bool) -> Self {
+    pub(super) fn new(base64: bool, protocol: Protocol) -> Self {
         Self {
             base64,
+            protocol,
             control: Vec::new(),
             unsent: VecDeque::new(),
             offset: 0,
@@ -123,18 +129,30 @@ impl Writer {
                 && let Some(frame) = core.outbox.pop()
             {
                 self.in_flight += cost(&frame);
-                let part = if self.base64 && frame.is_binary() {
-                    let mut text = Vec::new();
-                    write_frame(&mut text, OpCode::Data(Data::Text), frame.packet());
-                    Part::Bytes(text)
-                } else {
-                    Part::Frame(frame)
+                let part = match self.protocol {
+                    _ if self.base64 && frame.is_binary() => Part::Bytes(self.in_base64(&frame)),
+                    Protocol::V4 => Part::Frame(frame),
+                    Protocol::V3 => Part::FrameV3(frame),
                 };
                 bytes += part.len();
                 batch.push(part);
             }
             core.outbox.is_empty()
         })
+    }
+
+    /// A binary message as a text frame.
+    fn in_base64(&self, frame: &SharedFrame) -> Vec<u8> {
+        let mut text = Vec::new();
+        match self.protocol {
+            Protocol::V4 => write_frame(&mut text, OpCode::Data(Data::Text), frame.packet()),
+            Protocol::V3 => {
+                // It names its type too.
+                let base64 = frame.packet().strip_prefix(b"b").unwrap_or_default();
+                write_frame(&mut text, OpCode::Data(Data::Text), &[b"b4", base64].concat());
+            }
+        }
+        text
     }
 
     /// One write of a fresh batch. Small parts are joined first: copying them is cheaper than a longer list of slices.
