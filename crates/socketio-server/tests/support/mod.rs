@@ -8,6 +8,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod visitor;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -194,6 +196,11 @@ impl Peer {
                 Message::Binary(bytes) => format!("b:{bytes:?}"),
             })
             .collect()
+    }
+
+    /// Whether the server has sent something that was not taken.
+    pub fn has_messages(&self) -> bool {
+        !self.connection.sent.lock().unwrap().is_empty()
     }
 
     pub fn n_resumed(&self) -> usize {
