@@ -1,7 +1,8 @@
-// usage: client-matrix.mjs URL 4.8|4.0|3.1 json|msgpack
+// usage: client-matrix.mjs URL 4.8|4.0|3.1 json|msgpack [recovery]
 //
 // What every client can do, for one version of the official client and one parser, on each transport. The playground at
-// the URL speaks what the parser does. `tests/python/client_matrix.py` has the same scenarios in the same order.
+// the URL speaks what the parser does. `tests/python/client_matrix.py` has the same scenarios in the same order. With
+// `recovery`, it is what clients since 4.6 can do besides, at a playground that lets them come back.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import msgpackParser from "socket.io-msgpack-parser";
@@ -11,20 +12,41 @@ const CLIENTS = { 4.8: "socket.io-client", "4.0": "socket.io-client-4.0", 3.1: "
 const PARSERS = { json: undefined, msgpack: msgpackParser };
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 
-const [, , url, version, format] = process.argv;
+const [, , url, version, format, besides] = process.argv;
 
-/** Runs all scenarios on one transport. */
+/** Runs all scenarios on one transport, or those of recovery. */
 async function scenarios(Manager, mode) {
   const manager = () => new Manager(url, { transports: TRANSPORTS[mode], parser: PARSERS[format], reconnection: false });
 
   /** A client of a namespace that has joined, on the transport that is meant. */
   async function join(namespace = "/", { on = manager(), auth } = {}) {
     const socket = on.socket(namespace, { auth });
-    const { engine } = on;
     await next(socket, "connect", "connect_error");
+    await upgraded(on);
+    return socket;
+  }
+
+  /** Waits for the transport that is meant. */
+  async function upgraded({ engine }) {
     if (mode === "upgrade" && engine.transport.name === "polling") await next(engine, "upgrade", "close");
     assert.equal(engine.transport.name, TRANSPORTS[mode].at(-1));
-    return socket;
+  }
+
+  /** Closes the connection beneath sockets, the first of which is in the root namespace, and waits until both ends know. */
+  async function breakOff(...sockets) {
+    const { io, id } = sockets[0];
+    const gone = sockets.map((socket) => next(socket, "disconnect"));
+    io.engine.close();
+    await Promise.all(gone);
+    await reasonOf(id);
+  }
+
+  /** Lets sockets of one connection join again. */
+  async function comeBack(...sockets) {
+    const joined = sockets.map((socket) => next(socket, "connect", "connect_error"));
+    for (const socket of sockets) socket.connect();
+    await Promise.all(joined);
+    await upgraded(sockets[0].io);
   }
 
   /** The next reason for which the socket leaves, in its own words, and in the server's, which another client asks for. */
@@ -33,11 +55,16 @@ async function scenarios(Manager, mode) {
     const left = next(socket, "disconnect");
     act(socket);
     const [ours] = await left;
+    return [ours, await reasonOf(id)];
+  }
+
+  /** The server's reason for which a socket of the root namespace has left, when it has. */
+  async function reasonOf(id) {
     const witness = await join();
-    let [theirs] = await ask(witness, "reason-of", id);
-    while (theirs === null) [theirs] = await ask(witness, "reason-of", id);
+    let [reason] = await ask(witness, "reason-of", id);
+    while (reason === null) [reason] = await ask(witness, "reason-of", id);
     witness.disconnect();
-    return [ours, theirs];
+    return reason;
   }
 
   /** Sends the arguments as an event, which must come back as it was. */
@@ -172,7 +199,79 @@ async function scenarios(Manager, mode) {
       assert.deepEqual(reasons, ["io client disconnect", "client namespace disconnect"]);
     },
   };
-  for (const [name, body] of Object.entries(cases)) await step(`${mode}: ${name}`, body);
+
+  const casesOfRecovery = {
+    "a client that comes back has its id, its rooms, and all that it missed": async () => {
+      const [away, speaker] = [await join(), await join()];
+      const { id } = away;
+      assert.equal(away.recovered, false);
+      const seen = allEvents(away);
+      await ask(away, "join", "tea");
+      await ask(speaker, "to-all-with-ack", "before");
+      await ask(away, "reply");
+      assert.deepEqual(withoutPositions(seen), [["all", "before"]]);
+      for (let round = 0; round < 3; round += 1) {
+        await breakOff(away);
+        await ask(speaker, "to-all-with-ack", round, { nested: [Buffer.from([round])] }, "text");
+        await ask(speaker, "to-all-with-ack");
+        const sends = (...event) => (speaker.emit(...event), ask(speaker, "reply"));
+        await sends("to-room", "tea", Buffer.from("for the room"));
+        await sends("to-room", "coffee", "for others");
+        await sends("to-room", id, "for it alone");
+        await comeBack(away);
+        assert.deepEqual([away.recovered, away.id], [true, id]);
+        assert.deepEqual(await ask(away, "recovered"), [true]);
+        assert.deepEqual(await ask(away, "rooms"), [["tea"]]);
+        await sends("to-room", "tea", "after");
+        await ask(away, "reply");
+        assert.deepEqual(withoutPositions(seen), [
+          ["all", round, { nested: [Buffer.from([round])] }, "text"],
+          ["all"],
+          ["room", Buffer.from("for the room")],
+          ["room", "for it alone"],
+          ["room", "after"],
+        ]);
+      }
+      for (const socket of [speaker, away]) socket.disconnect();
+    },
+    "each namespace of a connection comes back": async () => {
+      const on = manager();
+      const sockets = [await join("/", { on }), await join("/chat", { on })];
+      const ids = sockets.map((socket) => socket.id);
+      for (const socket of sockets) {
+        const back = next(socket, "echo");
+        socket.emit("echo", 1);
+        await back;
+      }
+      await breakOff(...sockets);
+      await comeBack(...sockets);
+      assert.deepEqual(sockets.map((socket) => [socket.recovered, socket.id]), ids.map((id) => [true, id]));
+      for (const socket of sockets) socket.disconnect();
+    },
+    "who has left on purpose begins anew": async () => {
+      const socket = await join();
+      const { id } = socket;
+      const back = next(socket, "echo");
+      socket.emit("echo", 1);
+      await back;
+      socket.disconnect();
+      await comeBack(socket);
+      assert.equal(socket.recovered, false);
+      assert.notEqual(socket.id, id);
+      assert.deepEqual(await ask(socket, "recovered"), [false]);
+      socket.disconnect();
+    },
+  };
+
+  for (const [name, body] of Object.entries(besides ? casesOfRecovery : cases)) await step(`${mode}: ${name}`, body);
+}
+
+/** Takes out what has come, without the position that the server has put behind each event. */
+function withoutPositions(seen) {
+  return seen.splice(0).map((event) => {
+    assert.equal(typeof event.at(-1), "string");
+    return event.slice(0, -1);
+  });
 }
 
 /** The arguments of the server's answer. Clients older than 4.6 have no `emitWithAck`. */
@@ -188,7 +287,8 @@ function allEvents(socket) {
 }
 
 await run(async () => {
-  assert(version in CLIENTS && format in PARSERS, "usage: client-matrix.mjs URL 4.8|4.0|3.1 json|msgpack");
+  const usage = "usage: client-matrix.mjs URL 4.8|4.0|3.1 json|msgpack [recovery]";
+  assert(version in CLIENTS && format in PARSERS && [undefined, "recovery"].includes(besides), usage);
   const manifest = createRequire(import.meta.url)(`${CLIENTS[version]}/package.json`);
   assert(manifest.version.startsWith(`${version}.`), `${CLIENTS[version]} is ${manifest.version}`);
   const { Manager } = await import(CLIENTS[version]);

@@ -11,6 +11,8 @@ export function playground(http, lost, options) {
   let echoed = 0;
 
   io.on("connection", (socket) => {
+    // A client that comes back has the id that it had.
+    reasons.delete(socket.id);
     socket.on("echo", (...args) => {
       echoed += 1;
       if (echoed % lost !== 0) socket.emit("echo", ...args);
@@ -34,6 +36,11 @@ export function playground(http, lost, options) {
     socket.on("to-room", (room, value) => io.to(room).emit("room", value));
     socket.on("to-others-in-room", (room, value) => socket.to(room).emit("room", value));
     socket.on("to-all", (...args) => io.emit("all", ...args));
+    socket.on("to-all-with-ack", (...args) => {
+      const ack = args.pop();
+      io.emit("all", ...args);
+      ack();
+    });
     socket.on("to-others", (...args) => socket.broadcast.emit("all", ...args));
 
     socket.on("send-volatile", () => socket.volatile.emit("volatile"));
@@ -42,6 +49,8 @@ export function playground(http, lost, options) {
       socket.volatile.emit("volatile");
       socket.emit("last");
     });
+
+    socket.on("recovered", (ack) => ack(socket.recovered));
 
     socket.on("handshake", (key, ack) => ack(socket.handshake.query[key] ?? null, socket.handshake.auth));
     socket.on("leave-me", () => socket.disconnect());

@@ -194,13 +194,12 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
-    /// Calls `open` while no event can be delivered, and returns the position that the log has then: what comes after it
-    /// is what the session can miss. `open` is local and does not block: it lets the socket in.
+    /// Calls `change` once, while no event can be delivered, with the position that the log has then: it tells the events
+    /// before the change from those behind it. Without a log there is none.
     ///
-    /// `None` without a log.
-    fn open_session(&self, open: &mut dyn FnMut()) -> Option<Text> {
-        open();
-        None
+    /// `change` is local and does not block: it lets a socket in, or lets it join or leave rooms.
+    fn between_events(&self, change: &mut dyn FnMut(Option<Text>)) {
+        change(None);
     }
 
     /// Keeps a session whose connection was lost.

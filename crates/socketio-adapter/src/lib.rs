@@ -24,7 +24,9 @@ pub use node::{Disconnect, LocalNode, ReplySender, SocketSnapshot};
 pub use options::{BroadcastFlags, BroadcastOptions};
 pub use outgoing::{JsonArgs, Outgoing};
 pub use receipt::{Receipt, ReceiptSender};
-pub use recovery::{LogLimits, Replay, Restored, Session, SessionAwareAdapter, SessionAwareAdapterFactory};
+pub use recovery::{
+    LogLimits, Replay, Restored, RoomChange, Session, SessionAwareAdapter, SessionAwareAdapterFactory,
+};
 pub use replies::{Fetched, FetchedIds, Missing, Replies, Reply};
 pub use rooms::RoomIndex;
 pub use status::{Gap, LinkReporter, LinkState, LinkStatus, ServerCount};

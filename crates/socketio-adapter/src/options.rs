@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::Room;
+use crate::{Room, SocketId};
 
 /// The recipients of an operation, and how it is to be done.
 ///
@@ -35,6 +35,9 @@ pub struct BroadcastFlags {
     pub compress: Option<bool>,
     /// Only sockets of this node are addressed. It never travels. Default: false.
     pub local: bool,
+    /// Each room is the own room of a socket, and stands for that socket alone: whether or not it is in that room, and
+    /// whoever else is. Without rooms nobody is addressed. Default: false.
+    pub direct: bool,
     /// The event comes from a socket that does not get it itself. Nodes only pass it on. Default: false.
     pub broadcast: bool,
     /// Exactly one client is addressed and its one answer is expected. Default: false.
@@ -76,6 +79,14 @@ impl BroadcastOptions {
     pub fn except_all(mut self, rooms: impl IntoIterator<Item = impl Into<Room>>) -> Self {
         rooms.into_iter().for_each(|room| add(&mut self.except, room.into()));
         self
+    }
+
+    /// One socket alone, with the flag [`direct`](BroadcastFlags::direct) set.
+    #[must_use]
+    pub fn to_socket(id: &SocketId) -> Self {
+        let mut options = Self::new().to(id);
+        options.flags.direct = true;
+        options
     }
 
     /// Replaces the flags.

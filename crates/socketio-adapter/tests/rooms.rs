@@ -213,6 +213,27 @@ fn an_own_room_stays_private_when_its_owner_has_left_it() {
 }
 
 #[test]
+fn a_socket_is_addressed_alone_whether_or_not_it_is_in_its_own_room() {
+    let mut limits = RoomLimits::default();
+    limits.private_own_rooms = false;
+    let mut index = RoomIndex::new(limits);
+    for (slot, id) in [(0, "a"), (1, "b")] {
+        index.insert(slot, &id.into(), &mut Vec::new());
+    }
+    join(&mut index, 1, ["a"]);
+    index.leave(0, "a", &mut Vec::new());
+    check_selected(&index, &BroadcastOptions::to_socket(&"a".into()), &[0]);
+    check_selected(&index, &BroadcastOptions::to_socket(&"a".into()).except("b"), &[0]);
+    check_selected(&index, &BroadcastOptions::to_socket(&"nobody".into()), &[]);
+    let mut nobody = BroadcastOptions::new();
+    nobody.flags_mut().direct = true;
+    check_selected(&index, &nobody, &[]);
+    assert_eq!((index.owner("a"), index.owner("room")), (Some(0), None));
+    index.remove(0, &mut Vec::new());
+    check_selected(&index, &BroadcastOptions::to_socket(&"a".into()), &[]);
+}
+
+#[test]
 fn an_own_room_is_free_when_its_socket_is_gone() {
     let mut index = three_sockets();
     index.remove(0, &mut Vec::new());

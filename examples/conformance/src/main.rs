@@ -2,9 +2,9 @@
 //!
 //! `conformance engine-io` echoes every message on `/engine.io/`, `conformance socket-io` sends back events on
 //! `/socket.io/`. `conformance playground` is no suite's: it has handlers for what the tests in `tests/interop` try with
-//! the official client, `conformance playground-msgpack` has them for clients that speak MessagePack, and `conformance
-//! playground-recovery` for clients that lose their connection and come back. The port is taken from `PORT` (default
-//! 3000; 0 takes a free one); the first line on standard output says where the server listens. The suites
+//! the official client, and `conformance playground-msgpack` has them for clients that speak MessagePack; both are there
+//! with `-recovery` behind their name, too, for clients that lose their connection and come back. The port is taken from
+//! `PORT` (default 3000; 0 takes a free one); the first line on standard output says where the server listens. The suites
 //! want a ping timeout of 200 ms, which is little for a stock client on a busy machine; `PING_TIMEOUT` (milliseconds) gives
 //! more. With `EIO3` set, clients of Engine.IO 3 are let in.
 
@@ -15,7 +15,7 @@ mod socketio;
 use std::error::Error;
 use std::time::Duration;
 
-use socketio_server::{Limits, Parser, Recovery, Server};
+use socketio_server::{Builder, Limits, Parser, Recovery, Server};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -35,16 +35,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Some("engine-io") => engine::serve(listener, ping_timeout).await,
         Some("socket-io") => socketio::serve(listener, ping_timeout).await,
         Some("playground") => playground::serve(listener, Server::builder).await,
-        Some("playground-msgpack") => {
-            playground::serve(listener, || Server::builder().parser(Parser::Msgpack(Limits::default()))).await
-        }
+        Some("playground-msgpack") => playground::serve(listener, msgpack).await,
         Some("playground-recovery") => {
-            let recovering = || Server::builder().connection_state_recovery(Recovery::default());
-            playground::serve(listener, recovering).await
+            playground::serve(listener, || Server::builder().connection_state_recovery(Recovery::default()))
+                .await
+        }
+        Some("playground-msgpack-recovery") => {
+            playground::serve(listener, || msgpack().connection_state_recovery(Recovery::default())).await
         }
         _ => Err(USAGE.into()),
     }
 }
 
-const USAGE: &str =
-    "usage: conformance engine-io|socket-io|playground|playground-msgpack|playground-recovery";
+fn msgpack() -> Builder {
+    Server::builder().parser(Parser::Msgpack(Limits::default()))
+}
+
+const USAGE: &str = "usage: conformance engine-io|socket-io|playground|playground-msgpack|playground-recovery|\
+                     playground-msgpack-recovery";

@@ -131,6 +131,10 @@ fn rooms(io: &Server) {
         socket.to(room).emit("room", value)
     })
     .on("to-all", async |io: Server, args: Args| io.emit("all", args))
+    .on("to-all-with-ack", async |io: Server, args: Args| {
+        io.emit("all", args);
+        Reply(())
+    })
     .on("to-others", async |socket: Socket, args: Args| socket.broadcast().emit("all", args));
 }
 
@@ -142,6 +146,9 @@ fn lifecycle(io: &Server) {
         .on("break-me", async |socket: Socket| socket.conn().close(DisconnectReason::ForcedClose))
         .on("reason-of", async |State(reasons): State<Reasons>, Data(id): Data<String>| {
             Reply(reasons.of(&id).map(DisconnectReason::as_str))
+        })
+        .on_connect(async |socket: Socket, State(reasons): State<Reasons>| {
+            reasons.forget(socket.id().as_str());
         })
         .on_disconnect(async |socket: Socket, reason: DisconnectReason, State(reasons): State<Reasons>| {
             reasons.add(socket.id().as_str(), reason);
@@ -183,6 +190,11 @@ struct Reasons(Mutex<HashMap<String, DisconnectReason>>);
 impl Reasons {
     fn add(&self, id: &str, reason: DisconnectReason) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), reason);
+    }
+
+    /// A client that comes back has the id that it had.
+    fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     fn of(&self, id: &str) -> Option<DisconnectReason> {

@@ -18,6 +18,14 @@ fn check_javascript(version: &str, parser: &str) {
     }
 }
 
+/// Clients know of recovery since 4.6.
+fn check_recovery(parser: &str) {
+    let mode = format!("{}-recovery", playground(parser));
+    for server in [reference(&mode), conformance(&mode)] {
+        run_script("client-matrix.mjs", &[&server.url(), "4.8", parser, "recovery"]);
+    }
+}
+
 fn check_python(parser: &str) {
     let mode = playground(parser);
     for server in [reference(mode), conformance(mode)] {
@@ -61,6 +69,23 @@ fn javascript_3_1_with_msgpack() {
 fn javascript_notices_a_lost_event() {
     let server = reference("playground-lossy");
     run_script("client-matrix.mjs", &[&server.url(), "4.0", "json"]);
+}
+
+#[test]
+fn javascript_4_8_comes_back_with_json() {
+    check_recovery("json");
+}
+
+#[test]
+fn javascript_4_8_comes_back_with_msgpack() {
+    check_recovery("msgpack");
+}
+
+#[test]
+#[should_panic(expected = "polling: a client that comes back has its id")]
+fn javascript_notices_a_client_that_does_not_come_back() {
+    let server = reference("playground");
+    run_script("client-matrix.mjs", &[&server.url(), "4.8", "json", "recovery"]);
 }
 
 #[test]

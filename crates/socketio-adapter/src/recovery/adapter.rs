@@ -99,7 +99,11 @@ impl State {
             // A client may still have the offset of a session before this one.
             Some(offset) => self.log.position(offset)?.max(start),
         };
-        self.log.reaches_back_to(from).then_some(from)
+        let is_known = match &session.room_changes_since {
+            None => true,
+            Some(since) => self.log.position(since)? <= from,
+        };
+        (is_known && self.log.reaches_back_to(from)).then_some(from)
     }
 }
 
@@ -130,10 +134,9 @@ impl Adapter for SessionAwareAdapter {
         true
     }
 
-    fn open_session(&self, open: &mut dyn FnMut()) -> Option<Text> {
+    fn between_events(&self, change: &mut dyn FnMut(Option<Text>)) {
         let state = self.lock();
-        open();
-        Some(state.log.end())
+        change(Some(state.log.end()));
     }
 
     async fn persist_session(&self, session: Session) -> Result<(), AdapterError> {
@@ -155,7 +158,7 @@ impl Adapter for SessionAwareAdapter {
         // Nobody else can continue it from now on, whatever comes of this.
         let Some(Kept { session, .. }) = state.sessions.remove(private_id) else { return Ok(None) };
         let Some(from) = state.resume_from(&session, offset) else { return Ok(None) };
-        let replay = LogReplay { state: Arc::clone(&self.state), rooms: session.rooms.clone(), from };
+        let replay = LogReplay { state: Arc::clone(&self.state), session: session.clone(), from };
         Ok(Some(Restored::new(session, Box::new(replay))))
     }
 }
@@ -163,7 +166,7 @@ impl Adapter for SessionAwareAdapter {
 /// What a session missed, in the log.
 struct LogReplay {
     state: Arc<Mutex<State>>,
-    rooms: Vec<crate::Room>,
+    session: Session,
     from: Position,
 }
 
@@ -171,12 +174,12 @@ struct LogReplay {
 impl Replay for LogReplay {
     async fn replay(
         self: Box<Self>,
-        resume: Box<dyn FnOnce(Vec<Outgoing>) + Send>,
+        resume: Box<dyn FnOnce(Vec<Outgoing>, Text) + Send>,
     ) -> Result<(), AdapterError> {
         let state = lock(&self.state);
-        let missed = state.log.missed(self.from, &self.rooms);
+        let missed = state.log.missed(self.from, &self.session);
         let missed = missed.ok_or_else(|| AdapterError::from(AdapterErrorKind::Forgotten))?;
-        resume(missed);
+        resume(missed, state.log.end());
         Ok(())
     }
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use engine_io_parser::Text;
+use hashbrown::HashSet;
 
-use crate::{BroadcastOptions, Outgoing, Room};
+use super::Session;
+use crate::{BroadcastOptions, Outgoing, Room, SocketId};
 
 /// How much of the past is kept, whichever bound is met first. Clients that missed more than that get a new session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,27 +105,52 @@ impl Log {
         self.last - position <= self.entries.len() as u64
     }
 
-    /// What somebody in these rooms missed that has got everything up to `position`, oldest first.
-    pub(super) fn missed(&self, position: Position, rooms: &[Room]) -> Option<Vec<Outgoing>> {
+    /// What the client of a session missed that has got everything up to `position`, oldest first.
+    ///
+    /// An event is for it if it was in the event's rooms when the event was sent. From the newest one backwards the rooms
+    /// are known: they are those of the end, until the change that led to them, and so on.
+    pub(super) fn missed(&self, position: Position, session: &Session) -> Option<Vec<Outgoing>> {
         if !self.reaches_back_to(position) {
             return None;
         }
-        let n_missed = usize::try_from(self.last - position).ok()?;
-        let missed = self.entries.iter().skip(self.entries.len() - n_missed);
-        let is_in = |room: &Room| rooms.contains(room);
-        Some(
-            missed
-                .filter(|entry| {
-                    let to = entry.options.rooms();
-                    (to.is_empty() || to.iter().any(is_in)) && !entry.options.excepted().iter().any(is_in)
-                })
-                .map(|entry| entry.packet.clone())
-                .collect(),
-        )
+        let mut rooms: HashSet<&Room> = session.rooms.iter().collect();
+        let mut changes = session.room_changes.iter().rev().peekable();
+        let mut missed = Vec::new();
+        for (entry, at) in self.entries.iter().rev().zip((position + 1..=self.last).rev()) {
+            while let Some(change) = changes.peek()
+                && self.position(&change.at)? >= at
+            {
+                if change.is_join {
+                    rooms.remove(&change.room);
+                } else {
+                    rooms.insert(&change.room);
+                }
+                changes.next();
+            }
+            if entry.is_for(&session.socket, &rooms) {
+                missed.push(entry.packet.clone());
+            }
+        }
+        missed.reverse();
+        Some(missed)
     }
 
     fn text(&self, position: Position) -> Text {
         Text::from(format!("{}.{position}", Base36(self.epoch)))
+    }
+}
+
+impl Entry {
+    /// Whether it was for a socket that was in these rooms.
+    fn is_for(&self, socket: &SocketId, rooms: &HashSet<&Room>) -> bool {
+        let (to, except) = (self.options.rooms(), self.options.excepted());
+        let is_in = |room: &Room| rooms.contains(room);
+        let is_addressed = if self.options.flags().direct {
+            to.iter().any(|room| *room == **socket)
+        } else {
+            to.is_empty() || to.iter().any(is_in)
+        };
+        is_addressed && !except.iter().any(is_in)
     }
 }
 
@@ -146,7 +173,7 @@ impl fmt::Display for Base36 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::JsonArgs;
+    use crate::{JsonArgs, RoomChange};
 
     fn event(name: &str) -> Outgoing {
         Outgoing::from_args(JsonArgs::new(format!(r#"["{name}"]"#), vec![]))
@@ -158,6 +185,17 @@ mod tests {
             json.split('"').nth(1).unwrap_or_default().to_owned()
         };
         Some(missed?.iter().map(name).collect())
+    }
+
+    fn expected(list: &[&str]) -> Option<Vec<String>> {
+        Some(list.iter().map(ToString::to_string).collect())
+    }
+
+    /// The session of a socket that has been in these rooms for ever.
+    fn in_rooms(rooms: &[&str]) -> Session {
+        let mut session = Session::new("secret", "id".into());
+        session.rooms = rooms.iter().copied().map(Room::from).collect();
+        session
     }
 
     #[test]
@@ -193,39 +231,70 @@ mod tests {
         log.push(&event("other"), &to(&["x"]), now);
         log.push(&event("not for a"), &to(&[]).except("a"), now);
         log.push(&event("last"), &to(&["b"]), now);
-        let rooms = [Room::from("a"), Room::from("b")];
-        let expected = |list: &[&str]| Some(list.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(names(log.missed(0, &rooms)), expected(&["all", "mine", "last"]));
-        assert_eq!(names(log.missed(1, &rooms)), expected(&["mine", "last"]));
-        assert_eq!(names(log.missed(5, &rooms)), expected(&[]));
+        let client = in_rooms(&["a", "b"]);
+        assert_eq!(names(log.missed(0, &client)), expected(&["all", "mine", "last"]));
+        assert_eq!(names(log.missed(1, &client)), expected(&["mine", "last"]));
+        assert_eq!(names(log.missed(5, &client)), expected(&[]));
+    }
+
+    #[test]
+    fn rooms_are_those_of_the_time_when_an_event_was_sent() {
+        let now = Instant::now();
+        let mut log = Log::new(LogLimits::default(), 1);
+        let mut client = in_rooms(&["a"]);
+        let send = |log: &mut Log, name| {
+            log.push(&event(name), &BroadcastOptions::new().to("a"), now);
+            log.end()
+        };
+        let at = send(&mut log, "1");
+        client.room_changes.push(RoomChange::joined("a".into(), at));
+        let at = send(&mut log, "2");
+        client.room_changes.push(RoomChange::left("a".into(), at.clone()));
+        client.room_changes.push(RoomChange::joined("b".into(), at));
+        let at = send(&mut log, "3");
+        client.room_changes.push(RoomChange::joined("a".into(), at));
+        send(&mut log, "4");
+        assert_eq!(names(log.missed(0, &client)), expected(&["2", "4"]));
+        assert_eq!(names(log.missed(3, &client)), expected(&["4"]));
+        client.room_changes.push(RoomChange::left("a".into(), "of.1".into()));
+        assert_eq!(names(log.missed(0, &client)), None, "a change that is not of this log");
+    }
+
+    #[test]
+    fn what_is_for_one_socket_has_nothing_to_do_with_rooms() {
+        let now = Instant::now();
+        let mut log = Log::new(LogLimits::default(), 1);
+        log.push(&event("mine"), &BroadcastOptions::to_socket(&"id".into()), now);
+        log.push(&event("other"), &BroadcastOptions::to_socket(&"a".into()), now);
+        assert_eq!(names(log.missed(0, &in_rooms(&["a"]))), expected(&["mine"]));
     }
 
     #[test]
     fn what_is_too_much_or_too_old_is_forgotten_and_never_missed_silently() {
-        let start = Instant::now();
+        let (start, nowhere) = (Instant::now(), in_rooms(&[]));
         let all = BroadcastOptions::new();
         let limits = LogLimits { max_events: 3, ..LogLimits::default() };
         let mut log = Log::new(limits, 1);
         for name in ["1", "2", "3"] {
             log.push(&event(name), &all, start);
         }
-        assert_eq!(log.missed(0, &[]).map(|missed| missed.len()), Some(3));
+        assert_eq!(log.missed(0, &nowhere).map(|missed| missed.len()), Some(3));
         log.push(&event("4"), &all, start);
-        assert!(log.missed(0, &[]).is_none());
-        assert_eq!(log.missed(1, &[]).map(|missed| missed.len()), Some(3));
+        assert!(log.missed(0, &nowhere).is_none());
+        assert_eq!(log.missed(1, &nowhere).map(|missed| missed.len()), Some(3));
         log.forget(start + Duration::from_secs(120));
-        assert!(log.missed(1, &[]).is_some(), "at the bound");
+        assert!(log.missed(1, &nowhere).is_some(), "at the bound");
         log.forget(start + Duration::from_millis(120_001));
-        assert!(log.missed(3, &[]).is_none());
-        assert_eq!(log.missed(4, &[]).map(|missed| missed.len()), Some(0));
+        assert!(log.missed(3, &nowhere).is_none());
+        assert_eq!(log.missed(4, &nowhere).map(|missed| missed.len()), Some(0));
 
         let one = event("1").with_last_arg("1.1").args_json().len();
         let mut log = Log::new(LogLimits { max_bytes: 2 * one, ..LogLimits::default() }, 1);
         for name in ["1", "2"] {
             log.push(&event(name), &all, start);
         }
-        assert!(log.missed(0, &[]).is_some());
+        assert!(log.missed(0, &nowhere).is_some());
         log.push(&event("3"), &all, start);
-        assert!(log.missed(0, &[]).is_none() && log.missed(1, &[]).is_some());
+        assert!(log.missed(0, &nowhere).is_none() && log.missed(1, &nowhere).is_some());
     }
 }

@@ -6,4 +6,4 @@ mod session;
 
 pub use adapter::{SessionAwareAdapter, SessionAwareAdapterFactory};
 pub use log::LogLimits;
-pub use session::{Replay, Restored, Session};
+pub use session::{Replay, Restored, RoomChange, Session};

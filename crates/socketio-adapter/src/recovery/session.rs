@@ -19,8 +19,25 @@ pub struct Session {
     pub rooms: Vec<Room>,
     /// The data that the application kept with it, the text of a JSON object.
     pub data: Text,
-    /// Where the log ended when it began; what [`Adapter::open_session`](crate::Adapter::open_session) returned.
+    /// Where the log ended when it began; what [`Adapter::between_events`](crate::Adapter::between_events) said.
     pub started_at: Text,
+    /// How `rooms` came to be what they are, oldest first: an event was for the client if it was in the event's rooms when
+    /// the event was sent. Changes that are older than the log need not be here.
+    pub room_changes: Vec<RoomChange>,
+    /// There were more changes up to here than are kept, so that a client which has not got so far cannot continue.
+    pub room_changes_since: Option<Text>,
+}
+
+/// A room that a socket joined or left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomChange {
+    /// The room.
+    pub room: Room,
+    /// Whether the socket joined it, or left it.
+    pub is_join: bool,
+    /// Where the log ended at that moment.
+    pub at: Text,
 }
 
 /// A session that was found again.
@@ -39,7 +56,8 @@ pub struct Restored {
 /// Finds out what a restored session missed.
 #[async_trait]
 pub trait Replay: Send + fmt::Debug {
-    /// Calls `resume` once, with the events missed, oldest first, while no live event can be delivered.
+    /// Calls `resume` once, with the events missed, oldest first, and the position that the log has then, while no live
+    /// event can be delivered.
     ///
     /// `resume` is local and does not block: it puts the socket back into its rooms and queues the events. So nothing
     /// falls between the last missed event and the first live one, and nothing is delivered twice.
@@ -53,7 +71,7 @@ pub trait Replay: Send + fmt::Debug {
     /// Not cancel safe: dropped early, the session is lost, unless `resume` was called.
     async fn replay(
         self: Box<Self>,
-        resume: Box<dyn FnOnce(Vec<Outgoing>) + Send>,
+        resume: Box<dyn FnOnce(Vec<Outgoing>, Text) + Send>,
     ) -> Result<(), AdapterError>;
 }
 
@@ -67,7 +85,23 @@ impl Session {
             rooms: Vec::new(),
             data: Text::from_static("{}"),
             started_at: Text::default(),
+            room_changes: Vec::new(),
+            room_changes_since: None,
         }
+    }
+}
+
+impl RoomChange {
+    /// The socket joined a room.
+    #[must_use]
+    pub fn joined(room: Room, at: Text) -> Self {
+        Self { room, is_join: true, at }
+    }
+
+    /// The socket left a room.
+    #[must_use]
+    pub fn left(room: Room, at: Text) -> Self {
+        Self { room, is_join: false, at }
     }
 }
 

@@ -181,6 +181,12 @@ impl<S: DenseHandle> RoomIndex<S> {
     /// What was in `recipients` before is dropped. The order is that of the rooms and, within a room, none in particular.
     pub fn select(&self, options: &BroadcastOptions, recipients: &mut Recipients<S>) {
         let mut except = options.excepted().iter().flat_map(|room| self.members(room)).peekable();
+        if options.flags().direct {
+            recipients.begin(self.sockets.len());
+            except.for_each(|slot| recipients.exclude(slot));
+            options.rooms().iter().filter_map(|room| self.owner(room)).for_each(|slot| recipients.add(slot));
+            return;
+        }
         match options.rooms() {
             [] if except.peek().is_none() => {
                 recipients.begin_unmarked();
@@ -201,6 +207,12 @@ impl<S: DenseHandle> RoomIndex<S> {
                 }
             }
         }
+    }
+
+    /// The socket whose own room this is, whether or not it is in there.
+    #[must_use]
+    pub fn owner(&self, room: &str) -> Option<S> {
+        self.room(self.find(room)?).owner
     }
 
     /// The sockets in a room.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio_adapter::{BroadcastOptions, Disconnect, FetchedIds, Outgoing};
+use socketio_adapter::{BroadcastOptions, Disconnect, FetchedIds, Outgoing, SocketId};
 use socketio_parser::EventHeader;
 
 pub use acks::{AckStream, Acks, ClientAck, CollectAcks};
@@ -187,6 +187,12 @@ impl Broadcast {
     /// Cancel safe: answers that come later are dropped.
     pub async fn all_sockets(self) -> FetchedIds {
         self.namespace.adapter().socket_ids(&self.options).await
+    }
+
+    /// Addresses one socket, and nobody else.
+    fn only(mut self, id: &SocketId) -> Self {
+        self.options = BroadcastOptions::to_socket(id);
+        self
     }
 
     /// Says that one client is addressed, so that an adapter may answer with it alone.

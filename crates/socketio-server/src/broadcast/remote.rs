@@ -30,7 +30,7 @@ pub struct RemoteSocket {
 
 impl RemoteSocket {
     pub(super) fn new(everybody: Broadcast, snapshot: SocketSnapshot) -> Self {
-        Self { itself: everybody.to(&snapshot.id), snapshot: Arc::new(snapshot) }
+        Self { itself: everybody.only(&snapshot.id), snapshot: Arc::new(snapshot) }
     }
 
     /// The public id.

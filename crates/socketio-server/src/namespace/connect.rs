@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use socketio_adapter::{Outgoing, Replay, SocketId};
+use engine_io_parser::Text;
+use socketio_adapter::{Outgoing, Replay, Room, SocketId};
 use socketio_parser::Payload;
 
 use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{Claim, NamespaceInner, Resumed, Stay, Table, locked_by_adapter};
+use crate::namespace::{Claim, NamespaceInner, Resumed, Returning, Stay, Table, locked_by_adapter};
 use crate::socket::SocketInner;
 use crate::{DisconnectReason, Handshake, Socket};
 
@@ -31,10 +32,10 @@ pub(crate) async fn join(
         None => None,
     };
     let handshake = Handshake::new(Arc::clone(&client), auth);
-    let (socket, replay) = match resumed {
-        Some(Resumed { id, rooms, data, key, replay }) => {
-            let kept = (key, rooms, data);
-            (SocketInner::resume(id, Arc::clone(&namespace), stay, handshake, kept), Some(replay))
+    let (socket, comeback) = match resumed {
+        Some(Resumed { id, kept, replay, returning }) => {
+            let comeback = Comeback { rooms: kept.rooms.clone(), replay, _returning: returning };
+            (SocketInner::resume(id, Arc::clone(&namespace), stay, handshake, kept), Some(comeback))
         }
         None => {
             let session = namespace.new_session();
@@ -46,7 +47,7 @@ pub(crate) async fn join(
     let table = namespace.table();
     match decide(&socket, &table, &context).await {
         Ok(()) if !namespace.shared().is_closing.load(Ordering::Acquire) => {
-            if let_in(&client, &namespace, &socket, ticket, replay).await {
+            if let_in(&client, &namespace, &socket, ticket, comeback).await {
                 return welcome(&socket, &table, context).await;
             }
         }
@@ -57,23 +58,33 @@ pub(crate) async fn join(
     socket.forget_rooms();
 }
 
+/// What is to be done when a client that comes back is let in.
+struct Comeback {
+    /// The rooms that it was in.
+    rooms: Vec<Room>,
+    replay: Box<dyn Replay>,
+    _returning: Option<Returning>,
+}
+
 /// Tells the client that it is in, and sends it what it missed; returns whether it is still there.
 async fn let_in(
     client: &Arc<ClientInner>,
     namespace: &Arc<NamespaceInner>,
     socket: &Arc<SocketInner>,
     ticket: u64,
-    replay: Option<Box<dyn Replay>>,
+    comeback: Option<Comeback>,
 ) -> bool {
-    let Some(replay) = replay else {
-        return namespace.open_session(socket, &mut || client.accept(socket, ticket));
+    let Some(Comeback { rooms, replay, _returning }) = comeback else {
+        return namespace.open_session(socket, || client.accept(socket, ticket));
     };
     let is_in = Arc::new(AtomicBool::new(false));
     let resume = {
         let (client, socket, is_in) = (Arc::clone(client), Arc::clone(socket), Arc::clone(&is_in));
-        move |missed: Vec<Outgoing>| {
+        let rooms = rooms.clone();
+        move |missed: Vec<Outgoing>, at: Text| {
             locked_by_adapter(|| {
-                if client.accept(&socket, ticket) {
+                let accept = || client.accept(&socket, ticket);
+                if socket.namespace_inner().resume_session(&socket, &rooms, &at, accept) {
                     is_in.store(true, Ordering::Relaxed);
                     socket.catch_up(&missed);
                 }
@@ -83,7 +94,7 @@ async fn let_in(
     match replay.replay(Box::new(resume)).await {
         Ok(()) if is_in.load(Ordering::Relaxed) => namespace.session_resumed(socket),
         // It has gone again, and may come back.
-        Ok(()) => namespace.session_unused(socket),
+        Ok(()) => namespace.session_unused(socket, &rooms),
         // It was found a moment ago. The client comes back by itself, and gets a new session.
         Err(error) => {
             tracing::debug!(target: "socket.io:namespace", sid = %socket.id(), %error, "a session was found, but not what it missed");

@@ -21,7 +21,7 @@ use crate::error::{EmitError, HandlerError};
 use crate::event::ExtractError;
 use crate::namespace::adapter_slot::AdapterSlot;
 use crate::namespace::dynamic::{Child, Role};
-use crate::namespace::local::{Local, Receipts, Slot};
+use crate::namespace::local::{Local, Receipts, RoomsChanged, Slot};
 use crate::namespace::room_events::RoomEvents;
 use crate::namespace::server_side::{ServerEventHandler, ServerSide};
 use crate::namespace::sessions::Sessions;
@@ -184,12 +184,17 @@ impl NamespaceInner {
         self.local.lock().remove(slot, &*self.adapter())
     }
 
-    pub(crate) fn join(self: &Arc<Self>, slot: Slot, rooms: &[Room]) -> Result<Receipts, JoinError> {
-        self.local.lock().join(slot, rooms, &*self.adapter())
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        slot: Slot,
+        rooms: &[Room],
+        changed: Option<&mut RoomsChanged>,
+    ) -> Result<Receipts, JoinError> {
+        self.local.lock().join(slot, rooms, &*self.adapter(), changed)
     }
 
-    pub(crate) fn leave(self: &Arc<Self>, slot: Slot, rooms: &[Room]) {
-        self.local.lock().leave(slot, rooms, &*self.adapter());
+    pub(crate) fn leave(self: &Arc<Self>, slot: Slot, rooms: &[Room], changed: Option<&mut RoomsChanged>) {
+        self.local.lock().leave(slot, rooms, &*self.adapter(), changed);
     }
 
     pub(crate) fn rooms_of(&self, slot: Slot) -> Vec<Room> {

@@ -39,6 +39,9 @@ struct Entry {
     socket: Option<Arc<SocketInner>>,
 }
 
+/// Rooms that a socket has joined (true) or left, in this order.
+pub(crate) type RoomsChanged = SmallVec<[(Room, bool); 1]>;
+
 /// The subscriptions that joining has caused, if the adapter has to make any.
 pub(crate) type Receipts = SmallVec<[Receipt; 1]>;
 
@@ -105,17 +108,26 @@ impl Local {
         slot: Slot,
         rooms: &[Room],
         adapter: &dyn Adapter,
+        changed: Option<&mut RoomsChanged>,
     ) -> Result<Receipts, JoinError> {
         self.rooms.join(slot, rooms, &mut self.events)?;
+        self.note(changed);
         let mut receipts = Receipts::new();
         self.tell(adapter, None, |receipt| receipts.push(receipt));
         Ok(receipts)
     }
 
-    pub(super) fn leave(&mut self, slot: Slot, rooms: &[Room], adapter: &dyn Adapter) {
+    pub(super) fn leave(
+        &mut self,
+        slot: Slot,
+        rooms: &[Room],
+        adapter: &dyn Adapter,
+        changed: Option<&mut RoomsChanged>,
+    ) {
         for room in rooms {
             self.rooms.leave(slot, room, &mut self.events);
         }
+        self.note(changed);
         self.tell(adapter, None, |_| ());
     }
 
@@ -143,13 +155,13 @@ impl Local {
         self.feed.subscribe()
     }
 
-    /// The socket with this id, found in its own room.
+    /// The socket with this id.
     pub(super) fn find(&self, id: &str) -> Option<Arc<SocketInner>> {
         self.socket(self.slot(id)?).cloned()
     }
 
     fn slot(&self, id: &str) -> Option<Slot> {
-        self.rooms.members(id).find(|slot| self.socket(*slot).is_some_and(|socket| &**socket.id() == id))
+        self.rooms.owner(id)
     }
 
     /// Appends the sockets that `options` address, each once.
@@ -161,6 +173,18 @@ impl Local {
 
     fn socket(&self, slot: Slot) -> Option<&Arc<SocketInner>> {
         self.entries.get(slot.index())?.socket.as_ref()
+    }
+
+    /// Notes what has changed about one socket.
+    fn note(&self, changed: Option<&mut RoomsChanged>) {
+        let Some(changed) = changed else { return };
+        for event in &self.events {
+            match event {
+                RoomEvent::Joined { room, .. } => changed.push((room.clone(), true)),
+                RoomEvent::Left { room, .. } => changed.push((room.clone(), false)),
+                _ => {}
+            }
+        }
     }
 
     /// Tells the adapter which rooms got their first, or lost their last, member, and everything to those who listen.

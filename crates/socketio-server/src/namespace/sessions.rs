@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use engine_io_parser::Text;
 use engine_io_server::random_id;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde_json::{Map, Value};
-use socketio_adapter::{Replay, Restored, Room, Session, SocketId};
+use socketio_adapter::{DEFAULT_REQUEST_TIMEOUT, Replay, Restored, Room, RoomChange, Session, SocketId};
 use socketio_parser::Payload;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::DisconnectReason;
 use crate::handshake::auth_from_json;
-use crate::namespace::{NamespaceInner, Stay, locked_by_adapter};
+use crate::namespace::room_history::{HistoryLimits, RoomHistory};
+use crate::namespace::{NamespaceInner, RoomsChanged, Stay, locked_by_adapter};
 use crate::socket::{SocketData, SocketInner};
 use crate::sync::Mutex;
 
@@ -27,11 +29,18 @@ pub(crate) struct Sessions(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// By private id.
-    live: HashMap<Text, Weak<SocketInner>>,
-    gone: HashMap<Text, Gone>,
-    /// In the order in which they will expire; also some that have come back meanwhile.
+    clients: HashMap<Text, Whereabouts>,
+    /// Those who are gone, in the order in which they will expire; also some that have come back meanwhile.
     expiring: VecDeque<(Instant, Text)>,
     is_expiring: bool,
+}
+
+/// Where the client of a session is.
+enum Whereabouts {
+    Here(Weak<SocketInner>),
+    Gone(Gone),
+    /// It has shown its private id, and is being decided about.
+    Returning,
 }
 
 /// What no adapter can keep of a socket that is gone.
@@ -39,6 +48,7 @@ struct Gone {
     socket: SocketId,
     data: SocketData,
     due: Instant,
+    is_kept: Arc<Latch>,
     /// The namespace stays while somebody may come back to it.
     _stay: Option<Stay>,
 }
@@ -50,15 +60,35 @@ pub(crate) struct SessionKey {
     pub(crate) private_id: Text,
     /// Where the log ended when the session began.
     started_at: OnceLock<Text>,
+    room_history: Mutex<RoomHistory>,
+    /// Opens when the socket has left, and the adapter has kept what it keeps.
+    is_kept: Arc<Latch>,
 }
+
+/// Opens once, for all who wait then or later: a semaphore that never has permits, and is closed.
+#[derive(Debug)]
+struct Latch(Semaphore);
 
 /// What a socket was that is coming back.
 pub(crate) struct Resumed {
     pub(crate) id: SocketId,
+    pub(crate) kept: Kept,
+    pub(crate) replay: Box<dyn Replay>,
+    /// If it is this node that it was gone from.
+    pub(crate) returning: Option<Returning>,
+}
+
+/// What a socket takes over from the one that it was.
+pub(crate) struct Kept {
+    pub(crate) key: SessionKey,
     pub(crate) rooms: Vec<Room>,
     pub(crate) data: SocketData,
-    pub(crate) key: SessionKey,
-    pub(crate) replay: Box<dyn Replay>,
+}
+
+/// Marks a session as one whose client is being decided about.
+pub(crate) struct Returning {
+    namespace: Arc<NamespaceInner>,
+    private_id: Text,
 }
 
 /// What a client shows of the session that it wants to continue.
@@ -72,7 +102,27 @@ impl SessionKey {
         let private_id = random_id()
             .inspect_err(|error| tracing::error!(target: "socket.io:client", %error, "no private id"))
             .ok()?;
-        Some(Self { private_id: private_id.into(), started_at: OnceLock::new() })
+        Some(Self {
+            private_id: private_id.into(),
+            started_at: OnceLock::new(),
+            room_history: Mutex::default(),
+            is_kept: Latch::new(),
+        })
+    }
+}
+
+impl Latch {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Semaphore::new(0)))
+    }
+
+    fn open(&self) {
+        self.0.close();
+    }
+
+    async fn opened(&self) {
+        // It ends when it is closed, with an error.
+        let _ = self.0.acquire().await;
     }
 }
 
@@ -115,18 +165,88 @@ impl NamespaceInner {
     pub(crate) fn open_session(
         self: &Arc<Self>,
         socket: &Arc<SocketInner>,
-        open: &mut dyn FnMut() -> bool,
+        mut open: impl FnMut() -> bool,
     ) -> bool {
         let Some(key) = socket.session() else { return open() };
-        let mut is_in = false;
-        let started_at = locked_by_adapter(|| self.adapter().open_session(&mut || is_in = open()));
-        if let Some(started_at) = started_at {
-            let _ = key.started_at.set(started_at);
-        }
+        let is_in = self.between_events(|at| {
+            if let Some(at) = at {
+                let _ = key.started_at.set(at);
+            }
+            open()
+        });
         if is_in {
             self.sessions().came(&key.private_id, socket);
         }
         is_in
+    }
+
+    /// Lets a socket join or leave rooms by `change`, and notes what that did.
+    pub(crate) fn change_rooms<R>(
+        self: &Arc<Self>,
+        socket: &SocketInner,
+        mut change: impl FnMut(Option<&mut RoomsChanged>) -> R,
+    ) -> R {
+        let Some(key) = socket.session() else { return change(None) };
+        self.between_events(|at| {
+            // Before the change: whoever sees what it did to the rooms waits for the note.
+            let mut history = key.room_history.lock();
+            let mut changed = RoomsChanged::new();
+            let result = change(Some(&mut changed));
+            if let Some(at) = at {
+                self.note_changes(&mut history, &at, changed);
+            }
+            result
+        })
+    }
+
+    /// Calls `resume`, which lets a socket in again and says whether that went well, and notes what middleware has done to
+    /// its rooms. The log ends `at` this position, and is locked.
+    pub(crate) fn resume_session(
+        &self,
+        socket: &SocketInner,
+        rooms_before: &[Room],
+        at: &Text,
+        resume: impl FnOnce() -> bool,
+    ) -> bool {
+        let Some(key) = socket.session() else { return resume() };
+        let mut history = key.room_history.lock();
+        if !resume() {
+            return false;
+        }
+        let rooms = socket.rooms();
+        let (before, now): (HashSet<&Room>, HashSet<&Room>) =
+            (rooms_before.iter().collect(), rooms.iter().collect());
+        let left = before.difference(&now).map(|room| (Room::clone(room), false));
+        let joined = now.difference(&before).map(|room| (Room::clone(room), true));
+        self.note_changes(&mut history, at, left.chain(joined));
+        true
+    }
+
+    fn note_changes(
+        &self,
+        history: &mut RoomHistory,
+        at: &Text,
+        changed: impl IntoIterator<Item = (Room, bool)>,
+    ) {
+        let Some(limits) = self.history_limits() else { return };
+        for (room, is_join) in changed {
+            let change = if is_join { RoomChange::joined } else { RoomChange::left };
+            history.note(change(room, at.clone()), limits);
+        }
+    }
+
+    fn history_limits(&self) -> Option<HistoryLimits> {
+        let config = &self.shared().config;
+        let max_age = config.recovery.as_ref()?.limits.max_age;
+        Some(HistoryLimits { max_age, max_changes: config.rooms.max_rooms_per_socket })
+    }
+
+    /// Runs `change` while the adapter delivers no event, at a position of its log.
+    fn between_events<R>(self: &Arc<Self>, mut change: impl FnMut(Option<Text>) -> R) -> R {
+        let mut result = None;
+        locked_by_adapter(|| self.adapter().between_events(&mut |at| result = Some(change(at))));
+        // An adapter that has not called it costs the position, and no more.
+        result.unwrap_or_else(|| change(None))
     }
 
     /// Lets a socket that has come back be found by the next claim.
@@ -137,30 +257,54 @@ impl NamespaceInner {
     }
 
     /// The client went away while it was being decided about: its session waits for it again.
-    pub(crate) fn session_unused(self: &Arc<Self>, socket: &Arc<SocketInner>) {
-        let mut rooms = socket.rooms();
-        rooms.push(Room::from(socket.id()));
+    pub(crate) fn session_unused(self: &Arc<Self>, socket: &Arc<SocketInner>, rooms: &[Room]) {
         let stay = Stay::begin(self);
-        self.session_ended(socket, DisconnectReason::TransportClose, &rooms, stay);
+        self.session_ended(socket, DisconnectReason::TransportClose, rooms, stay);
     }
 
     /// Finds the session that a client wants to continue. If its socket is still here, because nobody has noticed that the
-    /// connection is lost, that ends first.
+    /// connection is lost, that ends first; and what is being kept is waited for.
     pub(crate) async fn restore(self: &Arc<Self>, claim: &Claim) -> Option<Resumed> {
-        if let Some(live) = self.sessions().live(&claim.private_id) {
-            live.left(DisconnectReason::SessionTakenOver, None);
-            live.client().connection.close(DisconnectReason::SessionTakenOver);
+        let private_id = &claim.private_id;
+        if let Some(is_kept) = self.end_session(private_id) {
+            // The end may be another thread's work, and the adapter's store far away.
+            let kept = tokio::time::timeout(DEFAULT_REQUEST_TIMEOUT, is_kept.opened()).await;
+            if kept.is_err() {
+                tracing::warn!(target: "socket.io:namespace", namespace = self.name(), "a client was back before its session was kept");
+            }
         }
-        let gone = self.sessions().take(&claim.private_id);
-        let restored = self.adapter().restore_session(&claim.private_id, claim.offset.as_deref()).await;
+        let data = self.sessions().take(private_id);
+        let returning =
+            data.is_some().then(|| Returning { namespace: Arc::clone(self), private_id: private_id.clone() });
+        let restored = self.adapter().restore_session(private_id, claim.offset.as_deref()).await;
         let Restored { session, replay, .. } = restored
             .inspect_err(|error| {
                 tracing::error!(target: "socket.io:namespace", namespace = self.name(), %error, "a session was not looked for");
             })
             .ok()??;
-        let Session { private_id, socket: id, rooms, started_at, .. } = session;
-        let key = SessionKey { private_id, started_at: OnceLock::from(started_at) };
-        Some(Resumed { id, rooms, data: gone.unwrap_or_default(), key, replay })
+        let Session { private_id, socket: id, rooms, started_at, room_changes, room_changes_since, .. } =
+            session;
+        let room_history = RoomHistory::resume(room_changes, room_changes_since, self.history_limits()?);
+        let key = SessionKey {
+            private_id,
+            started_at: OnceLock::from(started_at),
+            room_history: Mutex::new(room_history),
+            is_kept: Latch::new(),
+        };
+        let kept = Kept { key, rooms, data: data.unwrap_or_default() };
+        Some(Resumed { id, kept, replay, returning })
+    }
+
+    /// Ends a session's socket if that is here. Returns what opens when the session is kept, unless it is not here at all.
+    fn end_session(&self, private_id: &Text) -> Option<Arc<Latch>> {
+        let live = match self.sessions().0.lock().clients.get(private_id)? {
+            Whereabouts::Here(socket) => socket.upgrade()?,
+            Whereabouts::Gone(gone) => return Some(Arc::clone(&gone.is_kept)),
+            Whereabouts::Returning => return None,
+        };
+        live.left(DisconnectReason::SessionTakenOver, None);
+        live.client().connection.close(DisconnectReason::SessionTakenOver);
+        live.session().map(|key| Arc::clone(&key.is_kept))
     }
 
     /// A socket has left: what is needed for its return is kept, if it may return.
@@ -172,22 +316,33 @@ impl NamespaceInner {
         stay: Option<Stay>,
     ) {
         let Some(key) = socket.session() else { return };
-        self.sessions().went(&key.private_id, socket);
+        // Opened at the end of all this, or of the task that keeps the session, whatever becomes of it.
+        let kept = Opens(Arc::clone(&key.is_kept));
         let (true, Some(started_at), Some(recovery)) =
             (reason.is_recoverable(), key.started_at.get(), &self.shared().config.recovery)
         else {
-            return;
+            return self.sessions().went(&key.private_id, socket);
         };
         let mut session = Session::new(key.private_id.clone(), socket.id().clone());
         session.rooms = rooms.to_vec();
         session.data = socket.data.to_shared_json().into();
         session.started_at = started_at.clone();
-        let max_age = recovery.limits.max_age;
-        let due = Instant::now() + max_age;
-        let gone = Gone { socket: socket.id().clone(), data: socket.data.duplicate(), due, _stay: stay };
+        {
+            let history = key.room_history.lock();
+            session.room_changes = history.changes();
+            session.room_changes_since = history.since();
+        }
+        let gone = Gone {
+            socket: socket.id().clone(),
+            data: socket.data.duplicate(),
+            due: Instant::now() + recovery.limits.max_age.min(FOREVER),
+            is_kept: Arc::clone(&key.is_kept),
+            _stay: stay,
+        };
         self.keep(key.private_id.clone(), gone, recovery.limits.max_sessions);
         let namespace = Arc::clone(self);
         socket.client().run(async move {
+            let _kept = kept;
             if let Err(error) = namespace.adapter().persist_session(session).await {
                 tracing::warn!(target: "socket.io:namespace", namespace = namespace.name(), %error, "a session was not kept");
             }
@@ -198,7 +353,7 @@ impl NamespaceInner {
         let mut forgotten = Vec::new();
         let mut state = self.sessions().0.lock();
         state.expiring.push_back((gone.due, private_id.clone()));
-        forgotten.extend(state.gone.insert(private_id, gone));
+        forgotten.extend(state.clients.insert(private_id, Whereabouts::Gone(gone)));
         while state.expiring.len() > max {
             let Some((due, private_id)) = state.expiring.pop_front() else { break };
             forgotten.extend(state.remove(&private_id, due));
@@ -219,43 +374,70 @@ impl NamespaceInner {
 
 impl Sessions {
     fn came(&self, private_id: &Text, socket: &Arc<SocketInner>) {
-        self.0.lock().live.insert(private_id.clone(), Arc::downgrade(socket));
-        // It may have left before it was noted.
-        if !socket.is_connected() {
-            self.went(private_id, socket);
+        let mut state = self.0.lock();
+        // If it has left already, that was noted.
+        if socket.is_connected() {
+            state.clients.insert(private_id.clone(), Whereabouts::Here(Arc::downgrade(socket)));
         }
     }
 
     fn went(&self, private_id: &Text, socket: &Arc<SocketInner>) {
         let mut state = self.0.lock();
-        if state.live.get(private_id).is_some_and(|live| std::ptr::eq(live.as_ptr(), Arc::as_ptr(socket))) {
-            state.live.remove(private_id);
+        if let Some(Whereabouts::Here(live)) = state.clients.get(private_id)
+            && std::ptr::eq(live.as_ptr(), Arc::as_ptr(socket))
+        {
+            state.clients.remove(private_id);
         }
     }
 
-    fn live(&self, private_id: &Text) -> Option<Arc<SocketInner>> {
-        self.0.lock().live.get(private_id)?.upgrade()
+    /// Whether the client of a session is here, or may come back.
+    pub(crate) fn is_expected(&self, private_id: &Text) -> bool {
+        self.0.lock().clients.contains_key(private_id)
     }
 
-    /// Whether a session waits for its client.
-    pub(crate) fn is_gone(&self, private_id: &Text) -> bool {
-        self.0.lock().gone.contains_key(private_id)
-    }
-
+    /// Takes what was kept, for a client that is now returning.
     fn take(&self, private_id: &Text) -> Option<SocketData> {
-        let gone = self.0.lock().gone.remove(private_id)?;
-        Some(gone.data)
+        let mut state = self.0.lock();
+        let client = state.clients.get_mut(private_id)?;
+        match std::mem::replace(client, Whereabouts::Returning) {
+            Whereabouts::Gone(gone) => Some(gone.data),
+            other => {
+                *client = other;
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        let mut state = self.namespace.sessions().0.lock();
+        if let Some(Whereabouts::Returning) = state.clients.get(&self.private_id) {
+            state.clients.remove(&self.private_id);
+        }
+    }
+}
+
+/// Opens a latch when it is dropped.
+struct Opens(Arc<Latch>);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 
 impl State {
     /// Takes out what was kept until then, unless its client has come back, and perhaps gone again, meanwhile.
-    fn remove(&mut self, private_id: &Text, due: Instant) -> Option<Gone> {
-        self.gone.get(private_id).is_some_and(|gone| gone.due == due).then(|| self.gone.remove(private_id))?
+    fn remove(&mut self, private_id: &Text, due: Instant) -> Option<Whereabouts> {
+        match self.clients.get(private_id) {
+            Some(Whereabouts::Gone(gone)) if gone.due == due => self.clients.remove(private_id),
+            _ => None,
+        }
     }
 
     /// Takes out what has expired, and says when more will; at no time if nobody is gone.
-    fn expire(&mut self, now: Instant) -> (Vec<Gone>, Option<Instant>) {
+    fn expire(&mut self, now: Instant) -> (Vec<Whereabouts>, Option<Instant>) {
         let mut expired = Vec::new();
         while let Some((due, private_id)) = self.expiring.front().cloned() {
             if due > now {
@@ -282,7 +464,7 @@ async fn expire(namespace: Weak<NamespaceInner>) {
         let recovery = namespace.shared().config.recovery.as_ref();
         let hook = recovery.and_then(|recovery| recovery.on_expired.as_ref());
         for gone in &expired {
-            if let Some(hook) = hook
+            if let (Some(hook), Whereabouts::Gone(gone)) = (hook, gone)
                 && catch_unwind(AssertUnwindSafe(|| hook(&gone.socket))).is_err()
             {
                 tracing::error!(target: "socket.io:namespace", namespace = namespace.name(), "the hook for sessions that expired panicked");
@@ -290,5 +472,8 @@ async fn expire(namespace: Weak<NamespaceInner>) {
         }
     }
 }
+
+/// Times beyond this are not: a duration may be any.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3_600);
 
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);

@@ -15,7 +15,7 @@ use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::event::DisconnectContext;
 use crate::event::dispatch::{self, Dispatch};
 use crate::interchange::frames_of_args;
-use crate::namespace::{NamespaceInner, Receipts, SessionKey, Slot, Stay};
+use crate::namespace::{Kept, NamespaceInner, Receipts, SessionKey, Slot, Stay};
 use crate::socket::acks::{AckTable, OpenWait, Refused};
 use crate::socket::data::SocketData;
 use crate::socket::expiry::Expiry;
@@ -103,7 +103,7 @@ impl SocketInner {
         namespace: Arc<NamespaceInner>,
         stay: Stay,
         handshake: Handshake,
-        (session, rooms, data): (SessionKey, Vec<Room>, SocketData),
+        Kept { key: session, rooms, data }: Kept,
     ) -> Arc<Self> {
         let own = Room::from(&id);
         let rooms = rooms.into_iter().filter(|room| *room != own).collect();
@@ -126,10 +126,10 @@ impl SocketInner {
         self.is_recovered
     }
 
-    /// Whether an event for it is of any use: it is here, or may come back.
+    /// Whether an event for it is of any use: its client is here, or may come back.
     pub(crate) fn is_expected(&self) -> bool {
         self.is_connected()
-            || self.session().is_some_and(|key| self.namespace.sessions().is_gone(&key.private_id))
+            || self.session().is_some_and(|key| self.namespace.sessions().is_expected(&key.private_id))
     }
 
     pub(crate) fn id(&self) -> &SocketId {
@@ -221,7 +221,7 @@ impl SocketInner {
             };
             let Some(slot) = self.namespace.insert(Arc::clone(self)) else { return false };
             for room in rooms {
-                if let Err(error) = self.namespace.join(slot, std::slice::from_ref(&room)) {
+                if let Err(error) = self.namespace.join(slot, std::slice::from_ref(&room), None) {
                     refused.push(error);
                 }
             }
@@ -339,7 +339,7 @@ impl SocketInner {
             Membership::Entered { slot, .. } => *slot,
             Membership::Leaving(_) | Membership::Left => return Err(JoinError::Gone),
         };
-        self.namespace.join(slot, rooms)
+        self.namespace.change_rooms(self, |changed| self.namespace.join(slot, rooms, changed))
     }
 
     pub(crate) fn leave_now(&self, rooms: &[Room]) {
@@ -348,7 +348,7 @@ impl SocketInner {
             Membership::Entered { slot, .. } => *slot,
             Membership::Leaving(_) | Membership::Left => return,
         };
-        self.namespace.leave(slot, rooms);
+        self.namespace.change_rooms(self, |changed| self.namespace.leave(slot, rooms, changed));
     }
 
     pub(crate) fn rooms(&self) -> Vec<Room> {

@@ -94,7 +94,7 @@ impl Socket {
         if !self.0.is_expected() {
             return Err(EmitError::Disconnected);
         }
-        let mut options = BroadcastOptions::new().to(self.id());
+        let mut options = BroadcastOptions::to_socket(self.id());
         options.flags_mut().volatile = volatile;
         drop(namespace.send(&packet, &options, || namespace.adapter().broadcast(&packet, &options)));
         drop(take_waking());

@@ -8,6 +8,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod visitor;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -204,6 +206,11 @@ impl Peer {
     /// What the server has sent since the last time; binary messages as `b:` and their bytes.
     pub fn take(&mut self) -> Vec<String> {
         self.connection.take()
+    }
+
+    /// Whether the server has sent something that was not taken.
+    pub fn has_messages(&self) -> bool {
+        !self.connection.sent.lock().unwrap().is_empty()
     }
 
     pub fn n_resumed(&self) -> usize {
