@@ -95,6 +95,7 @@ async fn a_client_that_comes_back_gets_what_it_missed_behind_the_answer() {
     assert!(!socket.is_recovered());
     socket.join("room");
     socket.data().set(7_u32).unwrap();
+    socket.data().set_shared("user", "ada").unwrap();
     io.emit("before", ());
     let sent = peer.take();
     assert_eq!(read(&mut session, sent), [r#"["before"]"#]);
@@ -116,6 +117,8 @@ async fn a_client_that_comes_back_gets_what_it_missed_behind_the_answer() {
     let socket = socket_of(&io, &again);
     assert!(socket.is_recovered() && socket.rooms().iter().any(|room| &**room == "room"));
     assert_eq!(socket.data().get::<u32>().as_deref(), Some(&7));
+    let described = io.fetch_sockets().await.sockets.remove(0);
+    assert_eq!(described.data::<Value>().unwrap(), json!({ "user": "ada" }));
 
     io.to("room").emit("after", ());
     let sent = peer.take();
