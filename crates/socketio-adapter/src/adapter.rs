@@ -240,11 +240,17 @@ pub trait Adapter: Send + Sync + 'static {
 /// Makes the adapter of each namespace of a server.
 ///
 /// A factory owns what its adapters share, such as connections. A function of the right type is a factory.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` makes no adapters: give a factory, or a closure that takes `Arc<dyn LocalNode>` and returns `Arc<dyn Adapter>`",
+    label = "no factory of adapters",
+    note = "a closure has to name the type that it returns: `|node| -> Arc<dyn Adapter> {{ Arc::new(…) }}`"
+)]
 pub trait AdapterFactory: Send + Sync + 'static {
     /// The adapter of one namespace. It connects in [`Adapter::init`], not here.
     fn create(&self, node: Arc<dyn LocalNode>) -> Arc<dyn Adapter>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<F> AdapterFactory for F
 where
     F: Fn(Arc<dyn LocalNode>) -> Arc<dyn Adapter> + Send + Sync + 'static,

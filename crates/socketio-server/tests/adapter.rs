@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use socketio_adapter::{Adapter, AdapterError, AdapterErrorKind, AdapterFactory, LocalNode};
-use socketio_server::{AdapterFixed, Server, Socket};
+use socketio_adapter::{
+    Adapter, AdapterError, AdapterErrorKind, AdapterFactory, InMemoryAdapter, LocalNode, Restored,
+};
+use socketio_server::{AdapterFixed, Recovery, Server, Socket};
 use support::{Notes, Peer, build, settle};
 
 /// Needs some time to connect.
@@ -161,4 +163,46 @@ async fn one_that_panics_has_failed_to_connect() {
     let error = io.ready().await.unwrap_err();
     assert_eq!(error.kind(), AdapterErrorKind::Engine);
     Peer::join(&io);
+}
+
+/// Could keep sessions, and notes when it is asked for one.
+struct Keeping {
+    inner: InMemoryAdapter,
+    notes: Notes,
+}
+
+#[async_trait]
+impl Adapter for Keeping {
+    fn node(&self) -> &dyn LocalNode {
+        self.inner.node()
+    }
+
+    fn supports_recovery(&self) -> bool {
+        true
+    }
+
+    async fn restore_session(&self, _: &str, _: Option<&str>) -> Result<Option<Restored>, AdapterError> {
+        self.notes.add("asked");
+        Ok(None)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_asked_for_sessions_only_if_the_server_is_to_recover_them() {
+    for (is_on, expected) in [(true, &["asked"][..]), (false, &[])] {
+        let notes = Notes::default();
+        let noted = notes.clone();
+        let mut builder = Server::builder().adapter(move |node: Arc<dyn LocalNode>| -> Arc<dyn Adapter> {
+            Arc::new(Keeping { inner: InMemoryAdapter::new(node), notes: noted.clone() })
+        });
+        if is_on {
+            builder = builder.connection_state_recovery(Recovery::default());
+        }
+        let io = build(builder);
+        let mut peer = Peer::open(&io);
+        peer.send(r#"0{"pid":"unknown","offset":"1"}"#);
+        settle().await;
+        assert_eq!(peer.take().len(), 1);
+        assert_eq!(notes.take(), expected, "{is_on}");
+    }
 }

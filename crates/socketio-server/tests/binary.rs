@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,6 +70,49 @@ async fn emits_carry_binary_values_and_stay_whole() {
             r#"b:b"png""#,
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn binary_values_are_broadcast_like_all_others() {
+    let io = server();
+    let _ = io.of("/chat");
+    let mut peers: [Peer; 3] = std::array::from_fn(|_| Peer::open(&io));
+    let [sender, member, _] =
+        peers.each_mut().map(|peer| io.socket(&peer.enter("/")).expect("it has joined"));
+    let mut elsewhere = Peer::open(&io);
+    elsewhere.enter("/chat");
+    member.join("room");
+    sender.join("room");
+    let mut check = |got: [bool; 3]| {
+        let event: &[&str] = &[r#"51-["e",{"_placeholder":true,"num":0}]"#, r#"b:b"x""#];
+        for (peer, got) in peers.iter_mut().zip(got) {
+            assert_eq!(peer.take(), if got { event } else { &[] });
+        }
+        assert_eq!(elsewhere.take(), [""; 0]);
+    };
+    let data = Binary(Bytes::from_static(b"x"));
+    io.emit("e", &data);
+    check([true, true, true]);
+    sender.broadcast().emit("e", &data);
+    check([false, true, true]);
+    sender.to("room").emit("e", &data);
+    check([false, true, false]);
+    io.within("room").except(member.id()).emit("e", &data);
+    check([true, false, false]);
+    io.volatile().emit("e", &data);
+    check([true, true, true]);
+}
+
+/// Its bytes must not be left behind when the rest is dropped.
+#[tokio::test(start_paused = true)]
+async fn a_volatile_binary_event_is_dropped_as_a_whole() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    peer.connection.is_busy.store(true, Ordering::Relaxed);
+    io.volatile().emit("e", Binary(Bytes::from_static(b"x")));
+    socket.volatile().emit("e", Binary(Bytes::from_static(b"x")));
+    assert_eq!(peer.take(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,6 +52,27 @@ async fn a_middleware_is_awaited_and_only_for_its_namespace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn several_namespaces_of_a_client_are_decided_about_at_the_same_time() {
+    let io = server();
+    let notes = Notes::default();
+    for (name, seconds) in [("/a", 2), ("/b", 1)] {
+        let notes = notes.clone();
+        io.of(name).use_middleware(move |socket: Socket| {
+            notes.add(format!("{name} for {}", socket.namespace().name()));
+            tokio::time::sleep(Duration::from_secs(seconds))
+        });
+    }
+    let mut peer = Peer::open(&io);
+    peer.send("0/a,");
+    peer.send("0/b,");
+    assert_eq!(notes.take(), ["/a for /a", "/b for /b"]);
+    tokio::time::sleep(Duration::from_millis(2_001)).await;
+    let answers = peer.take();
+    assert!(answers[0].starts_with("0/b,{") && answers[1].starts_with("0/a,{"), "{answers:?}");
+    assert_eq!(notes.take(), [""; 0], "each was asked once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_socket_is_not_connected_before_it_was_let_in() {
     let io = server();
     let notes = Notes::default();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use socketio_server::{Auth, Binary, ConnectError, DisconnectReason, EmitError, Recovery, Server, Socket};
 use support::{Notes, Peer, build, server, settle};
+use test_support::polling::Polling;
 use test_support::wait;
 use test_support::ws::WebSocket;
 use tokio::net::TcpListener;
@@ -94,6 +95,7 @@ async fn a_client_that_comes_back_gets_what_it_missed_behind_the_answer() {
     assert!(!socket.is_recovered());
     socket.join("room");
     socket.data().set(7_u32).unwrap();
+    socket.data().set_shared("user", "ada").unwrap();
     io.emit("before", ());
     let sent = peer.take();
     assert_eq!(read(&mut session, sent), [r#"["before"]"#]);
@@ -115,6 +117,8 @@ async fn a_client_that_comes_back_gets_what_it_missed_behind_the_answer() {
     let socket = socket_of(&io, &again);
     assert!(socket.is_recovered() && socket.rooms().iter().any(|room| &**room == "room"));
     assert_eq!(socket.data().get::<u32>().as_deref(), Some(&7));
+    let described = io.fetch_sockets().await.sockets.remove(0);
+    assert_eq!(described.data::<Value>().unwrap(), json!({ "user": "ada" }));
 
     io.to("room").emit("after", ());
     let sent = peer.take();
@@ -122,6 +126,61 @@ async fn a_client_that_comes_back_gets_what_it_missed_behind_the_answer() {
     lose(&mut peer);
     let (_, third, missed) = connect(&io, Some(&again));
     assert_eq!((third.sid, missed.len()), (again.sid, 0), "nothing comes twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_for_a_client_that_was_away_is_kept_unless_it_may_be_missed_or_asks() {
+    let io = recovering();
+    let (mut peer, session, _) = connect(&io, None);
+    socket_of(&io, &session).join("mine");
+    lose(&mut peer);
+    io.emit("kept", 1);
+    io.to("mine").emit("kept", 2);
+    io.except("another").emit("kept", 3);
+    io.to("another").emit("lost", 4);
+    io.except("mine").emit("lost", 5);
+    io.volatile().emit("lost", 6);
+    drop(io.emit_with_ack::<()>("lost", 7));
+    io.to("another").to("mine").emit("kept", 8);
+    let (_, again, missed) = connect(&io, Some(&session));
+    assert_eq!(again.sid, session.sid);
+    assert_eq!(missed, [r#"["kept",1]"#, r#"["kept",2]"#, r#"["kept",3]"#, r#"["kept",8]"#]);
+}
+
+/// As a client on polling sees it, which reads positions itself.
+#[tokio::test]
+async fn one_poll_has_the_answer_and_all_that_was_missed_with_positions() {
+    let io = recovering();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn({
+        let io = io.clone();
+        async move { io.serve(listener).await }
+    });
+    let mut client = Polling::open(address, "/socket.io/").await;
+    client.send(&["40"]).await;
+    let answer: Value = serde_json::from_str(&client.poll().await[0][2..]).unwrap();
+    let socket = io.sockets().remove(0);
+    socket.join("room");
+    io.emit("first", ());
+    let first: (String, String) = serde_json::from_str(&client.poll().await[0][2..]).unwrap();
+    client.send(&["1"]).await;
+    wait::until("the client is gone", || io.n_sockets() == 0).await;
+    io.emit("all", 1);
+    io.to("room").emit("room", 2);
+    socket.emit("direct", 3).await.unwrap();
+
+    let mut client = Polling::open(address, "/socket.io/").await;
+    client.send(&[&format!("40{}", json!({ "pid": answer["pid"], "offset": first.1 }))]).await;
+    let payload = client.poll().await;
+    assert_eq!(payload.len(), 4, "{payload:?}");
+    let again: Value = serde_json::from_str(payload[0].strip_prefix("40").unwrap()).unwrap();
+    assert_eq!(again, answer, "the same public and private id");
+    for (packet, event) in payload[1..].iter().zip([("all", 1), ("room", 2), ("direct", 3)]) {
+        let (name, n, position): (String, u32, String) = serde_json::from_str(&packet[2..]).unwrap();
+        assert_eq!((&*name, n), event);
+        assert!(position > first.1, "{payload:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,6 +223,7 @@ async fn whoever_is_not_known_or_shows_a_position_that_never_was_begins_anew() {
         session.offset = offset.map(ToOwned::to_owned);
         let (_peer, again, missed) = connect(&io, Some(&session));
         assert!(again.sid != known && missed.is_empty(), "{pid:?} {offset:?}");
+        assert_ne!(again.pid, session.pid);
         assert!(!socket_of(&io, &again).is_recovered());
     }
     // What is no text is no claim.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
+use serde::{Serialize, Serializer};
 use socketio_adapter::rooms::{JoinError, RoomLimits};
 use socketio_adapter::{
     Adapter, AdapterFactory, BroadcastOptions, JsonArgs, LocalNode, Outgoing, Receipt, Room,
@@ -84,16 +85,32 @@ async fn an_operator_that_is_kept_does_not_change() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_made_of_a_socket_leaves_the_socket_as_it_was() {
+    let io = server();
+    let (mut peers, [a, b, _]) = three(&io);
+    b.join("1");
+    let room = a.to("1");
+    let _ = (a.except("1"), a.local().volatile(), room.clone().except(b.id()));
+    a.broadcast().emit("e", ());
+    check(&mut peers, [false, true, true]);
+    room.emit("e", ());
+    check(&mut peers, [false, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broadcast_stays_in_its_namespace() {
     let io = server();
-    let mut peer = Peer::open(&io);
-    let _ = io.of("/chat");
+    let (mut peer, mut sender) = (Peer::open(&io), Peer::open(&io));
+    let chat = io.of("/chat");
     peer.enter("/");
     peer.enter("/chat");
-    io.of("/chat").emit("e", ());
+    let sender = chat.socket(&sender.enter("/chat")).expect("it has just joined");
+    chat.emit("e", ());
     assert_eq!(peer.take(), [r#"2/chat,["e"]"#]);
     io.emit("e", ());
     assert_eq!(peer.take(), GOT);
+    sender.broadcast().emit("e", ());
+    assert_eq!(peer.take(), [r#"2/chat,["e"]"#]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,9 +121,7 @@ async fn rooms_are_joined_and_left_when_the_call_returns() {
     assert_eq!(a.rooms(), [own.as_str()]);
     a.join(["1", "2"]).await.unwrap();
     a.join("1");
-    let mut rooms = a.rooms();
-    rooms.sort();
-    assert_eq!(rooms.len(), 3);
+    assert_eq!(a.rooms(), [own.as_str(), "1", "2"]);
     a.leave("1");
     io.to("1").emit("e", ());
     check(&mut peers, [false, false, false]);
@@ -215,6 +230,26 @@ async fn a_broadcast_to_many_is_in_every_outbox_when_it_returns() {
         assert_eq!(peer.take(), GOT);
     }
     emitted.await.unwrap();
+}
+
+/// Counts how often it is encoded.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Serialize for Counted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        serializer.serialize_unit()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_encoded_once_for_all_recipients() {
+    let io = server();
+    let (mut peers, [a, ..]) = three(&io);
+    let n_encoded = AtomicUsize::new(0);
+    a.broadcast().emit("e", Counted(&n_encoded));
+    assert_eq!(peers.each_mut().map(|peer| peer.take().len()), [0, 1, 1]);
+    assert_eq!(n_encoded.load(Ordering::Relaxed), 1);
 }
 
 /// Counts how often it was woken.

@@ -6,6 +6,10 @@ use smallvec::SmallVec;
 use socketio_adapter::Room;
 
 /// One room or several: a string, a [`Room`], or an array, slice or vector of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no rooms: give a string, a `Room`, a socket's id, or an array, slice or vector of them",
+    label = "no name of a room"
+)]
 pub trait IntoRooms {
     /// The rooms.
     #[doc(hidden)]

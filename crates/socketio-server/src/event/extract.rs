@@ -43,10 +43,9 @@ use crate::{DisconnectReason, Handshake, Namespace, Server, Socket};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of this handler",
+    message = "`{Self}` cannot be taken from `{C}`: wrap what a client sends, `Data<{Self}>`, or implement `Extract<{C}>`",
     label = "not an argument for `{C}`",
-    note = "event handlers take `Socket`, `Data<T>`, `Ack`, `State<T>`, `Auth<T>`, … ; typed arguments are wrapped: `Data<{Self}>`",
-    note = "`Auth` is for connect handlers, middleware and events, `DisconnectReason` for disconnect handlers only; see `socketio_server::handler::Extract`"
+    note = "what each context gives stands at `socketio_server::handler::Extract`"
 )]
 pub trait Extract<C>: Sized {
     /// Makes the value.

@@ -17,10 +17,11 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// It is implemented for `async fn`s, for `async` closures that capture nothing, and for closures that return an
 /// `async move` block. `A` is inferred.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a handler",
+    message = "`{Self}` is not a handler: write an `async fn` or `async` closure whose arguments can all be taken from `{C}`",
     label = "not a handler for `{C}`",
-    note = "a handler is an `async fn` or `async` closure, `Send + Sync + 'static`, with at most eight arguments, each of which can be taken from `{C}`",
-    note = "typed arguments are wrapped: `Data<T>`; see `socketio_server::handler::Extract` for all of them"
+    note = "what a client sends is wrapped: `Data<T>` in an event, `Auth<T>` at connect, where `T` implements `serde::Deserialize`",
+    note = "`DisconnectReason`, `DisconnectDetail` and `Rooms` are there at disconnect only, `Ack` in events, `Socket` not in events of another server; see `socketio_server::handler::Extract` for all arguments",
+    note = "there are at most eight of them; the function is `Send + Sync + 'static`, and what it holds over an `.await` is `Send`"
 )]
 pub trait Handler<C, A>: Send + Sync + 'static {
     /// What the async function returns.

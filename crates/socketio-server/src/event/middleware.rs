@@ -78,9 +78,10 @@ impl Extract<EventContext> for IncomingEvent {
 /// What a middleware of events returns: `()` lets the event pass as it came, [`IncomingEvent`] as it was changed, `None`
 /// drops it. An error drops it too, and goes to the namespace's [`on_error`](crate::Namespace::on_error) hook.
 #[diagnostic::on_unimplemented(
-    message = "a middleware of events cannot return `{Self}`",
+    message = "a middleware of events cannot return `{Self}`: return `()`, `IncomingEvent`, `Option<IncomingEvent>`, or a `Result` of these",
     label = "returned by this middleware",
-    note = "return `()`, `IncomingEvent`, `Option<IncomingEvent>`, or a `Result` of these"
+    note = "`()` lets the event pass as it came, `IncomingEvent` as it was changed, `None` drops it",
+    note = "the error of a `Result` must implement `std::error::Error`, or be a `&str` or `String`"
 )]
 pub trait EventMiddlewareOutcome: Send + 'static {
     /// The decision.
@@ -115,6 +116,7 @@ impl EventMiddlewareOutcome for Option<IncomingEvent> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E> EventMiddlewareOutcome for Result<T, E>
 where
     T: EventMiddlewareOutcome,

@@ -13,10 +13,10 @@ use crate::{Emit, Joined};
 /// An error goes to the namespace's [`on_error`](crate::Namespace::on_error) hook and to the log. The client learns
 /// nothing of it: the protocol has no way to say so.
 #[diagnostic::on_unimplemented(
-    message = "a handler cannot return `{Self}`",
+    message = "a handler cannot return `{Self}`: return `()`, `Reply(value)` to answer an event, or a `Result` of these",
     label = "returned by this handler",
-    note = "return `()`, an emit, `Reply<T>` (which answers the client's ack), or a `Result` of these",
-    note = "to answer with this value, return `Reply(value)`; only event handlers can reply"
+    note = "the value of an emit or of a join may be returned too; only handlers of events can reply",
+    note = "the error of a `Result` must implement `std::error::Error`, or be a `&str` or `String`"
 )]
 pub trait Outcome<C>: Send + 'static {
     /// Acts on what was returned; `ack` is where an answer goes, if the client can get one.
@@ -32,9 +32,9 @@ pub trait Outcome<C>: Send + 'static {
 ///
 /// The error of the `Result` becomes a [`ConnectError`], which the client gets.
 #[diagnostic::on_unimplemented(
-    message = "a middleware cannot return `{Self}`",
+    message = "a middleware cannot return `{Self}`: return `()` or `Result<(), E>`, where `E` is `ConnectError`, `&str` or `String`",
     label = "returned by this middleware",
-    note = "return `()` or `Result<(), E>`, where `E` is `ConnectError`, `&str` or `String`"
+    note = "the client gets the error, so no other is turned into one: use `ConnectError::new`"
 )]
 pub trait MiddlewareOutcome: Send + 'static {
     /// The decision.
@@ -108,6 +108,7 @@ pub(super) fn reply<T: Serialize>(args: &T, ack: Option<Ack>) -> Result<(), Hand
     if ack.is_requested() { ack.reply(args).map_err(HandlerError::Emit) } else { Ok(()) }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, T, E> Outcome<C> for Result<T, E>
 where
     T: Outcome<C>,
@@ -127,6 +128,7 @@ impl MiddlewareOutcome for () {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<ConnectError> + Send + 'static> MiddlewareOutcome for Result<(), E> {
     fn decide(self) -> Result<(), ConnectError> {
         self.map_err(Into::into)

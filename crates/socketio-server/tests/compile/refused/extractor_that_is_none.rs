@@ -1,0 +1,7 @@
+use socketio_server::handler::{EventContext, Extract};
+
+fn take<T: Extract<EventContext>>() {}
+
+fn main() {
+    take::<String>();
+}

@@ -1,0 +1,6 @@
+use socketio_server::Server;
+
+fn main() {
+    let io = Server::builder().build().unwrap();
+    io.to(7).emit("e", ());
+}
