@@ -323,11 +323,13 @@ impl TextFrameBuf {
         let header: &mut [u8; HEADROOM] =
             self.buf.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
         let start = write_header(header, OPCODE_TEXT, payload_len);
-        if self.len() < LONG {
-            // The header of a short text leaves room.
-            let flag = start - FLAG;
-            self.buf[flag] = MAY_COMPRESS;
-            let frame = tail(&self.buf, flag).into();
+        // The header of a short text leaves room for what stands before it.
+        if payload_len <= LONG
+            && let Some(at) = start.checked_sub(FLAG)
+            && let Some(flag) = header.get_mut(at)
+        {
+            *flag = MAY_COMPRESS;
+            let frame = tail(&self.buf, at).into();
             self.clear();
             return SharedFrame(Form::Text(frame));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Request;
 
 use crate::session::Timing;
-use crate::{ConfigError, Origins, Transport};
+use crate::{ConfigError, HttpCompression, Origins, Transport};
 
 /// The options of an [`Engine`](crate::Engine).
 ///
@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) allow_upgrades: bool,
     pub(crate) origins: Origins,
     pub(crate) allow_request: Option<AllowRequest>,
+    pub(crate) http_compression: HttpCompression,
 }
 
 pub(crate) type AllowRequest =
@@ -72,6 +73,7 @@ impl Default for Config {
             allow_upgrades: true,
             origins: Origins::default(),
             allow_request: None,
+            http_compression: HttpCompression::default(),
         }
     }
 }
@@ -165,6 +167,24 @@ impl Config {
         self
     }
 
+    /// Whether the answers to polls are compressed; default those of 1 024 bytes and more.
+    ///
+    /// `false` switches it off, `true` is the default, and [`HttpCompression`] sets another threshold. The client chooses
+    /// the coding: gzip, deflate or br, whichever its `Accept-Encoding` likes best, and none if it does not say. The
+    /// answer that opens a session is never compressed. Nothing is kept for it between two answers but one encoder for
+    /// each thread (300 KiB); the work for an answer of more than 64 KiB is done on a thread for blocking work.
+    ///
+    /// An answer is left as it is if none of its messages may be compressed:
+    /// [`SharedFrame::without_compression`](crate::SharedFrame::without_compression). That is for messages with a secret
+    /// beside text that somebody else has chosen, on sites over TLS: whoever can do both, have such text sent and see how
+    /// long the encrypted answers are, can guess the secret piece by piece (the attack called BREACH). Messages that are
+    /// sent at about the same time share an answer, so where that matters switch compression off altogether.
+    #[must_use]
+    pub fn http_compression(mut self, compression: impl Into<HttpCompression>) -> Self {
+        self.http_compression = compression.into();
+        self
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let path = self.path.trim_end_matches('/');
         let is_path = path.starts_with('/')
@@ -218,6 +238,7 @@ impl fmt::Debug for Config {
             .field("allow_upgrades", &self.allow_upgrades)
             .field("origins", &self.origins)
             .field("allow_request", &self.allow_request.is_some())
+            .field("http_compression", &self.http_compression)
             .finish()
     }
 }

@@ -8,27 +8,32 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use engine_io_parser::{EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::unpack;
 use super::websocket::open_packet;
 use crate::body::{recycle, respond};
+use crate::coding::Coding;
 use crate::error::Refusal;
 use crate::handle::Core;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
 use crate::session::outbox::cost;
 use crate::session::{GetAnswer, Input, RequestError, Transport, Verdict};
-use crate::{Body, CloseReason, Session};
+use crate::{Body, CloseReason, Session, compression};
 
 /// The answer to the first request of a session.
 pub(crate) fn opened(handshake: &Handshake) -> Response<Body> {
     respond(StatusCode::OK, PAYLOAD, open_packet(handshake).into())
 }
 
-/// Waits until there is something to send.
-pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Body>, Refusal> {
+/// Waits until there is something to send; `wish` is the coding that the client would like it in.
+pub(crate) async fn get(
+    session: &Session,
+    limits: Limits,
+    wish: Option<Coding>,
+) -> Result<Response<Body>, Refusal> {
     session.drive(|core| core.machine.handle_get(now())).map_err(refusal)?;
     let waiting = WhileWaiting(session);
     let answer = poll_fn(|cx| {
@@ -45,26 +50,44 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     match answer {
         GetAnswer::Refused(error) => Err(refusal(error)),
         answer => {
-            let body = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            let payload = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            let Payload { body, may_compress } = payload;
+            if may_compress && session.http_compression().applies_to(body.len()) {
+                // Rare enough not to have room in every connection.
+                return Ok(Box::pin(compression::answer(session, PAYLOAD, body, wish)).await);
+            }
             Ok(respond(StatusCode::OK, PAYLOAD, body))
         }
     }
 }
 
-/// What a GET is answered; of messages as many as go into `max` bytes.
-fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Bytes {
-    let body = match answer {
-        GetAnswer::Packets { ping } => packets(core, ping, max),
-        GetAnswer::Noop => Bytes::from_static(b"6"),
-        GetAnswer::Last { noop: true } => Bytes::from_static(b"6\x1e1"),
-        GetAnswer::Last { noop: false } | GetAnswer::Close => Bytes::from_static(b"1"),
-        GetAnswer::Wait | GetAnswer::Refused(_) => Bytes::new(),
-    };
-    core.machine.handle_get_answered(answer);
-    body
+struct Payload {
+    body: Bytes,
+    /// At least one of its messages may be compressed.
+    may_compress: bool,
 }
 
-fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
+impl Payload {
+    fn control(packets: &'static [u8]) -> Self {
+        Self { body: Bytes::from_static(packets), may_compress: false }
+    }
+}
+
+/// What a GET is answered; of messages as many as go into `max` bytes.
+fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Payload {
+    let payload = match answer {
+        GetAnswer::Packets { ping } => packets(core, ping, max),
+        GetAnswer::Noop => Payload::control(b"6"),
+        GetAnswer::Last { noop: true } => Payload::control(b"6\x1e1"),
+        GetAnswer::Last { noop: false } | GetAnswer::Close => Payload::control(b"1"),
+        GetAnswer::Wait | GetAnswer::Refused(_) => Payload::control(b""),
+    };
+    core.machine.handle_get_answered(answer);
+    payload
+}
+
+fn packets(core: &mut Core, ping: bool, max: usize) -> Payload {
+    let mut may_compress = false;
     let mut payload = PayloadEncoder::new(Vec::new(), max);
     if ping {
         let pushed = payload.push(&PacketRef::Ping(""));
@@ -77,14 +100,15 @@ fn packets(core: &mut Core, ping: bool, max: usize) -> Bytes {
             Err(error) => {
                 tracing::error!(target: "engine:polling", %error, "a frame that no payload can carry; session closed");
                 core.machine.abort(CloseReason::ForcedClose);
-                return Bytes::from_static(b"1");
+                return Payload::control(b"1");
             }
         }
         if let Some(frame) = core.outbox.pop() {
+            may_compress |= frame.may_compress();
             core.outbox.written(cost(&frame), now);
         }
     }
-    payload.into_inner().into()
+    Payload { body: payload.into_inner().into(), may_compress }
 }
 
 /// Closes the session if its GET is dropped while it waits.
@@ -108,6 +132,9 @@ where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Refusal::ContentEncoding);
+    }
     session.drive(|core| core.machine.handle_post()).map_err(refusal)?;
     let mut running = WhileReading { session, failure: Some(CloseReason::TransportError) };
     if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
