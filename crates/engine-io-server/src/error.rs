@@ -74,7 +74,9 @@ impl Refusal {
             | Self::BadPayload
             | Self::Overlap
             | Self::NoSessionId(_) => (StatusCode::BAD_REQUEST, 3, "Bad request"),
-            Self::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Content encoding not supported"),
+            Self::ContentEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Content encoding not supported")
+            }
             Self::Forbidden(message) => (StatusCode::FORBIDDEN, 4, message),
             Self::CrossOrigin(_) => (
                 StatusCode::FORBIDDEN,

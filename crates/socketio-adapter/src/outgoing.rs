@@ -79,7 +79,7 @@ impl Outgoing {
     /// [`compress`](crate::BroadcastFlags::compress) asks for if it is `Some(false)`.
     ///
     /// A server does so with what it delivers; an adapter has to with what it keeps and delivers without flags, as it
-    /// does to a client that has [come back](crate::recovery::Replay).
+    /// does to a client that has [come back](crate::Replay).
     #[must_use]
     pub fn without_compression(self) -> Self {
         let frames = match self.frames.into_inner() {
@@ -278,7 +278,8 @@ mod tests {
                 (event.with_last_arg("x"), true),
                 (event.without_compression().with_last_arg("x"), false),
             ] {
-                let frames = event.frames(|_| Ok::<_, Infallible>(frames())).expect("this encoder does not fail");
+                let frames =
+                    event.frames(|_| Ok::<_, Infallible>(frames())).expect("this encoder does not fail");
                 assert!(frames.len() == 2 && frames.iter().all(|frame| frame.may_compress() == may_compress));
             }
         }

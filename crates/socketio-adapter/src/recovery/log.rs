@@ -69,7 +69,7 @@ impl Log {
     pub(super) fn push(&mut self, packet: &Outgoing, options: &BroadcastOptions, now: Instant) -> Outgoing {
         self.last += 1;
         let mut packet = packet.with_last_arg(&self.text(self.last));
-        if options.flags().compress == Some(false) {
+        if !options.flags().may_compress() {
             packet = packet.without_compression();
         }
         let n_bytes = packet.args_json().len() + packet.attachments().map(|bytes| bytes.len()).sum::<usize>();

@@ -27,7 +27,7 @@ pub struct Peer {
 
 #[derive(Default)]
 pub struct TestConnection {
-    sent: Mutex<Vec<Message>>,
+    sent: Mutex<Vec<SharedFrame>>,
     closed: Mutex<Option<DisconnectReason>>,
     /// Told when the server lets what it has queued be written.
     pub writer: Option<Waker>,
@@ -79,7 +79,7 @@ impl Connection for TestConnection {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        self.sent.lock().unwrap().extend(frames.iter().map(SharedFrame::to_message));
+        self.sent.lock().unwrap().extend(frames.iter().cloned());
         Ok(self.writer.clone().map_or(Wake::none(), Wake::from))
     }
 
@@ -187,13 +187,18 @@ impl Peer {
 
     /// What the server has sent since the last time; binary messages as `b:` and their bytes.
     pub fn take(&mut self) -> Vec<String> {
-        let sent = std::mem::take(&mut *self.connection.sent.lock().unwrap());
-        sent.iter()
-            .map(|message| match message {
+        self.take_frames()
+            .iter()
+            .map(|frame| match frame.to_message() {
                 Message::Text(text) => text.to_string(),
                 Message::Binary(bytes) => format!("b:{bytes:?}"),
             })
             .collect()
+    }
+
+    /// As [`take`](Self::take), as they were queued.
+    pub fn take_frames(&mut self) -> Vec<SharedFrame> {
+        std::mem::take(&mut *self.connection.sent.lock().unwrap())
     }
 
     pub fn n_resumed(&self) -> usize {
