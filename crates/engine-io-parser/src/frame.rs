@@ -29,12 +29,19 @@ pub struct SharedFrame(Form);
 /// Two words: frames stand in many queues at once.
 #[derive(Clone)]
 enum Form {
-    /// A short text: the WebSocket header, the type character, the text.
+    /// A short text: a byte that says whether it may be compressed, the WebSocket header, the type character, the text.
     Text(Arc<[u8]>),
     Other(Arc<Other>),
 }
 
-enum Other {
+#[derive(Clone)]
+struct Other {
+    content: Content,
+    may_compress: bool,
+}
+
+#[derive(Clone)]
+enum Content {
     /// A long text in the memory where it was composed: header and all stand behind some headroom, from `start` on.
     Text { buf: Vec<u8>, start: usize },
     /// [`HEADROOM`] bytes that end with the WebSocket header, which begins at `start`.
@@ -61,23 +68,46 @@ impl SharedFrame {
     pub fn binary(payload: Bytes) -> Self {
         let mut header = [0; HEADROOM];
         let start = write_header(&mut header, OPCODE_BINARY, payload.len());
-        Self(Form::Other(Arc::new(Other::Binary {
-            header,
-            start,
-            payload,
-            packet: OnceLock::new(),
-            v3: OnceLock::new(),
-        })))
+        Self::other(Content::Binary { header, start, payload, packet: OnceLock::new(), v3: OnceLock::new() })
+    }
+
+    fn other(content: Content) -> Self {
+        Self(Form::Other(Arc::new(Other { content, may_compress: true })))
+    }
+
+    /// The same message, which no transport is to compress.
+    ///
+    /// It is said in the frame itself, so that it reaches whoever writes it; a frame that others share is copied for it.
+    #[must_use]
+    pub fn without_compression(mut self) -> Self {
+        match &mut self.0 {
+            Form::Text(frame) => {
+                if let Some(flag) = Arc::make_mut(frame).first_mut() {
+                    *flag = MAY_NOT_COMPRESS;
+                }
+            }
+            Form::Other(other) => Arc::make_mut(other).may_compress = false,
+        }
+        self
+    }
+
+    /// Whether a transport may compress the message. Default: yes.
+    #[must_use]
+    pub fn may_compress(&self) -> bool {
+        match &self.0 {
+            Form::Text(frame) => frame.first() == Some(&MAY_COMPRESS),
+            Form::Other(other) => other.may_compress,
+        }
     }
 
     /// The WebSocket frame (header included) in two parts to be written one after the other; the second may be empty.
     #[must_use]
     pub fn websocket(&self) -> [&[u8]; 2] {
         match &self.0 {
-            Form::Text(frame) => [frame, &[]],
-            Form::Other(other) => match &**other {
-                Other::Text { buf, start } => [tail(buf, *start), &[]],
-                Other::Binary { header, start, payload, .. } => [tail(header, *start), payload],
+            Form::Text(frame) => [tail(frame, FLAG), &[]],
+            Form::Other(other) => match &other.content {
+                Content::Text { buf, start } => [tail(buf, *start), &[]],
+                Content::Binary { header, start, payload, .. } => [tail(header, *start), payload],
             },
         }
     }
@@ -87,7 +117,7 @@ impl SharedFrame {
     #[must_use]
     pub fn websocket_v3(&self) -> [&[u8]; 2] {
         let Form::Other(other) = &self.0 else { return self.websocket() };
-        let Other::Binary { payload, v3, .. } = &**other else { return self.websocket() };
+        let Content::Binary { payload, v3, .. } = &other.content else { return self.websocket() };
         let frame = v3.get_or_init(|| {
             let mut header = [0; HEADROOM];
             let start = write_header(&mut header, OPCODE_BINARY, 1 + payload.len());
@@ -101,10 +131,10 @@ impl SharedFrame {
     #[must_use]
     pub fn packet(&self) -> &[u8] {
         match &self.0 {
-            Form::Text(frame) => tail(frame, header_len(frame)),
-            Form::Other(other) => match &**other {
-                Other::Text { buf, .. } => tail(buf, HEADROOM),
-                Other::Binary { payload, packet, .. } => packet.get_or_init(|| {
+            Form::Text(frame) => tail(frame, FLAG + header_len(frame)),
+            Form::Other(other) => match &other.content {
+                Content::Text { buf, .. } => tail(buf, HEADROOM),
+                Content::Binary { payload, packet, .. } => packet.get_or_init(|| {
                     let packet = PacketRef::Message(MessageRef::Binary(payload));
                     let mut buf = Vec::with_capacity(packet.encoded_len());
                     packet.encode_into(&mut buf);
@@ -118,10 +148,10 @@ impl SharedFrame {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Form::Text(frame) => frame.len() - header_len(frame) - 1,
-            Form::Other(other) => match &**other {
-                Other::Text { buf, .. } => buf.len() - TEXT_START,
-                Other::Binary { payload, .. } => payload.len(),
+            Form::Text(frame) => frame.len() - FLAG - header_len(frame) - 1,
+            Form::Other(other) => match &other.content {
+                Content::Text { buf, .. } => buf.len() - TEXT_START,
+                Content::Binary { payload, .. } => payload.len(),
             },
         }
     }
@@ -154,9 +184,9 @@ impl SharedFrame {
     pub(crate) fn as_binary(&self) -> Option<&Bytes> {
         match &self.0 {
             Form::Text(_) => None,
-            Form::Other(other) => match &**other {
-                Other::Text { .. } => None,
-                Other::Binary { payload, .. } => Some(payload),
+            Form::Other(other) => match &other.content {
+                Content::Text { .. } => None,
+                Content::Binary { payload, .. } => Some(payload),
             },
         }
     }
@@ -313,14 +343,19 @@ impl TextFrameBuf {
         let header: &mut [u8; HEADROOM] =
             self.buf.first_chunk_mut().expect("the buffer starts with its headroom and never shrinks");
         let start = write_header(header, OPCODE_TEXT, payload_len);
-        if self.len() < LONG {
-            let frame = tail(&self.buf, start).into();
+        // The header of a short text leaves room for what stands before it.
+        if payload_len <= LONG
+            && let Some(at) = start.checked_sub(FLAG)
+            && let Some(flag) = header.get_mut(at)
+        {
+            *flag = MAY_COMPRESS;
+            let frame = tail(&self.buf, at).into();
             self.clear();
             return SharedFrame(Form::Text(frame));
         }
         let mut buf = std::mem::take(self).buf;
         buf.shrink_to_fit();
-        SharedFrame(Form::Other(Arc::new(Other::Text { buf, start })))
+        SharedFrame::other(Content::Text { buf, start })
     }
 }
 
@@ -348,6 +383,10 @@ impl io::Write for TextFrameBuf {
 
 /// The longest header of an unmasked frame: two bytes and a 64-bit length.
 const HEADROOM: usize = 10;
+/// How many bytes stand before the header of a short text, and what they can say.
+const FLAG: usize = 1;
+const MAY_COMPRESS: u8 = 0;
+const MAY_NOT_COMPRESS: u8 = 1;
 /// The type character of a message.
 const MESSAGE: u8 = b'4';
 /// Where the text starts in a buffer: behind the headroom and the type character.
@@ -385,12 +424,11 @@ fn write_header(room: &mut [u8; HEADROOM], opcode: u8, len: usize) -> usize {
     }
 }
 
-/// How long the header of a frame is that was written here.
+/// How long the header is of a short text, which stands behind its flag.
 #[inline]
 fn header_len(frame: &[u8]) -> usize {
-    match frame.get(1) {
+    match frame.get(FLAG + 1) {
         Some(&LENGTH_16) => 4,
-        Some(&LENGTH_64) => HEADROOM,
         _ => 2,
     }
 }
@@ -432,6 +470,43 @@ mod tests {
         assert_eq!(websocket(&frame), [0x82, 4, 1, 2, 3, 4]);
         assert_eq!(frame.packet(), b"bAQIDBA==");
         assert_eq!(frame.to_message(), Message::Binary(Bytes::from_static(&[1, 2, 3, 4])));
+    }
+
+    #[test]
+    fn a_frame_that_is_not_to_be_compressed_is_the_same_otherwise() {
+        let long = "x".repeat(LONG);
+        for frame in [
+            SharedFrame::text(""),
+            SharedFrame::text(&long[..200]),
+            SharedFrame::text(&long),
+            SharedFrame::binary(Bytes::from_static(&[1, 2, 3])),
+        ] {
+            assert!(frame.may_compress());
+            let plain = frame.clone().without_compression();
+            assert!(!plain.may_compress() && !plain.clone().without_compression().may_compress());
+            assert!(frame.may_compress(), "whoever shares the frame is not concerned");
+            assert_eq!(websocket(&plain), websocket(&frame));
+            assert_eq!(plain.packet(), frame.packet());
+            assert_eq!((plain.len(), plain.to_message()), (frame.len(), frame.to_message()));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_nobody_shares_is_marked_where_it_lies() {
+        for text in ["x".to_owned(), "x".repeat(LONG)] {
+            let frame = SharedFrame::text(&text);
+            let at = frame.packet().as_ptr();
+            assert_eq!(frame.without_compression().packet().as_ptr(), at);
+        }
+    }
+
+    #[test]
+    fn what_was_composed_before_in_a_buffer_marks_no_later_frame() {
+        let mut buf = TextFrameBuf::new();
+        for len in [LONG - 1, 1000, 3, 0, 200, 1] {
+            buf.push_str(&"x".repeat(len));
+            assert!(buf.take_frame().unwrap().may_compress(), "{len}");
+        }
     }
 
     #[test]

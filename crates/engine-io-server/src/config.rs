@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Request;
 
 use crate::session::Timing;
-use crate::{ConfigError, Cors, Origins, Transport};
+use crate::{ConfigError, Cors, HttpCompression, Origins, Transport};
 
 /// The options of an [`Engine`](crate::Engine).
 ///
@@ -34,6 +34,7 @@ pub struct Config {
     pub(crate) origins: Origins,
     pub(crate) cors: Option<Arc<Cors>>,
     pub(crate) allow_request: Option<AllowRequest>,
+    pub(crate) http_compression: HttpCompression,
 }
 
 pub(crate) type AllowRequest =
@@ -76,6 +77,7 @@ impl Default for Config {
             origins: Origins::default(),
             cors: None,
             allow_request: None,
+            http_compression: HttpCompression::default(),
         }
     }
 }
@@ -184,6 +186,24 @@ impl Config {
         self
     }
 
+    /// Whether the answers to polls are compressed; default those of 1 024 bytes and more.
+    ///
+    /// `false` switches it off, `true` is the default, and [`HttpCompression`] sets another threshold. The client chooses
+    /// the coding: gzip, deflate or br, whichever its `Accept-Encoding` likes best, and none if it does not say. The
+    /// answer that opens a session is never compressed. Nothing is kept for it between two answers but one encoder for
+    /// each thread (300 KiB); the work for an answer of more than 64 KiB is done on a thread for blocking work.
+    ///
+    /// An answer is left as it is if none of its messages may be compressed:
+    /// [`SharedFrame::without_compression`](crate::SharedFrame::without_compression). That is for messages with a secret
+    /// beside text that somebody else has chosen, on sites over TLS: whoever can do both, have such text sent and see how
+    /// long the encrypted answers are, can guess the secret piece by piece (the attack called BREACH). Messages that are
+    /// sent at about the same time share an answer, so where that matters switch compression off altogether.
+    #[must_use]
+    pub fn http_compression(mut self, compression: impl Into<HttpCompression>) -> Self {
+        self.http_compression = compression.into();
+        self
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         let path = self.path.trim_end_matches('/');
         let is_path = path.starts_with('/')
@@ -242,6 +262,7 @@ impl fmt::Debug for Config {
             .field("origins", &self.origins)
             .field("cors", &self.cors)
             .field("allow_request", &self.allow_request.is_some())
+            .field("http_compression", &self.http_compression)
             .finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Why a request is refused, and what the peer is told.
 
 use bytes::Bytes;
-use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, VARY};
+use http::header::{ACCEPT_ENCODING, RETRY_AFTER, SEC_WEBSOCKET_VERSION, VARY};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
@@ -37,6 +37,8 @@ pub(crate) enum Refusal {
     WebSocketVersion,
     #[error("the payload cannot be read")]
     BadPayload,
+    #[error("the body has a content coding")]
+    ContentEncoding,
     #[error("requests of one kind overlap")]
     Overlap,
     #[error("`allow_request` refused: {0}")]
@@ -72,6 +74,9 @@ impl Refusal {
             | Self::BadPayload
             | Self::Overlap
             | Self::NoSessionId(_) => (StatusCode::BAD_REQUEST, 3, "Bad request"),
+            Self::ContentEncoding => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "Content encoding not supported")
+            }
             Self::Forbidden(message) => (StatusCode::FORBIDDEN, 4, message),
             Self::CrossOrigin(_) => (
                 StatusCode::FORBIDDEN,
@@ -102,6 +107,9 @@ impl Refusal {
             }
             Self::ShuttingDown => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::ContentEncoding => {
+                response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
             Self::CrossOrigin(_) => {
                 response.headers_mut().insert(VARY, HeaderValue::from_static("Origin"));

@@ -15,7 +15,7 @@ use crate::server::deadlines::now;
 use crate::session::outbox::{Outbox, SOFT_BYTES};
 use crate::session::{GetAnswer, Input, Machine, Protocol, Transport, Verdict};
 use crate::sync::Mutex;
-use crate::{CloseReason, HandshakeRequest, SessionId};
+use crate::{CloseReason, HandshakeRequest, HttpCompression, SessionId};
 
 /// A handle to one session; a clone is one pointer.
 ///
@@ -387,6 +387,10 @@ impl Session {
             }
             _ => self.drive(|core| core.machine.handle_packet(input, now)),
         }
+    }
+
+    pub(crate) fn http_compression(&self) -> HttpCompression {
+        self.0.shared.http_compression
     }
 
     /// Hands one message up, which was [received](Self::receive) just before.

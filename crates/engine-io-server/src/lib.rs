@@ -2,6 +2,8 @@
 
 mod body;
 mod close;
+pub mod coding;
+mod compression;
 mod config;
 mod cors;
 mod error;
@@ -19,6 +21,7 @@ mod transport;
 
 pub use body::Body;
 pub use close::CloseReason;
+pub use compression::HttpCompression;
 pub use config::{Config, Forbidden};
 pub use cors::{Cors, CorsHeaders};
 pub use engine_io_parser::{Message, SharedFrame, Text};

@@ -46,6 +46,14 @@ pub struct BroadcastFlags {
     pub timeout: Option<Duration>,
 }
 
+impl BroadcastFlags {
+    /// Whether the transport may compress the message: unless [`compress`](Self::compress) says no.
+    #[must_use]
+    pub fn may_compress(&self) -> bool {
+        self.compress != Some(false)
+    }
+}
+
 impl BroadcastOptions {
     /// Every socket of the namespace, with no flag set.
     #[must_use]

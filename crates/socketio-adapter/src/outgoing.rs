@@ -39,6 +39,7 @@ impl JsonArgs {
 pub struct Outgoing {
     frames: OnceLock<Frames>,
     source: Source,
+    may_compress: bool,
 }
 
 /// Most packets are one frame: text without attachments.
@@ -55,19 +56,37 @@ impl Outgoing {
     /// An event encoded by the JSON parser: a text frame such as `2/chat,["news",1]`, then its attachments.
     #[must_use]
     pub fn from_frames(frames: impl IntoIterator<Item = SharedFrame>) -> Self {
-        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Frames }
+        Self::new(OnceLock::from(Frames::from_iter(frames)), Source::Frames)
     }
 
     /// An event whose frames are not made of JSON (another parser), with its arguments beside them.
     #[must_use]
     pub fn from_parts(frames: impl IntoIterator<Item = SharedFrame>, args: JsonArgs) -> Self {
-        Self { frames: OnceLock::from(Frames::from_iter(frames)), source: Source::Args(args) }
+        Self::new(OnceLock::from(Frames::from_iter(frames)), Source::Args(args))
     }
 
     /// An event of which only the arguments are known: its frames are made when they are asked for.
     #[must_use]
     pub fn from_args(args: JsonArgs) -> Self {
-        Self { frames: OnceLock::new(), source: Source::Args(args) }
+        Self::new(OnceLock::new(), Source::Args(args))
+    }
+
+    fn new(frames: OnceLock<Frames>, source: Source) -> Self {
+        Self { frames, source, may_compress: true }
+    }
+
+    /// The same event, which no transport is to compress: what the flag
+    /// [`compress`](crate::BroadcastFlags::compress) asks for if it is `Some(false)`.
+    ///
+    /// A server does so with what it delivers; an adapter has to with what it keeps and delivers without flags, as it
+    /// does to a client that has [come back](crate::Replay).
+    #[must_use]
+    pub fn without_compression(self) -> Self {
+        let frames = match self.frames.into_inner() {
+            Some(frames) => OnceLock::from(plain(frames)),
+            None => OnceLock::new(),
+        };
+        Self { frames, source: self.source, may_compress: false }
     }
 
     /// The frames that each recipient gets, made by `encode` if there are none yet.
@@ -80,7 +99,10 @@ impl Outgoing {
         I: IntoIterator<Item = SharedFrame>,
     {
         if let (None, Source::Args(args)) = (self.frames.get(), &self.source) {
-            let frames = Frames::from_iter(encode(args)?);
+            let mut frames = Frames::from_iter(encode(args)?);
+            if !self.may_compress {
+                frames = plain(frames);
+            }
             // Two threads may have encoded at once; either result will do.
             let _ = self.frames.set(frames);
         }
@@ -137,7 +159,8 @@ impl Outgoing {
             }
         }
         text.push_str("\"]");
-        Self::from_args(JsonArgs::new(text, self.attachments().collect()))
+        let args = JsonArgs::new(text, self.attachments().collect());
+        Self { may_compress: self.may_compress, ..Self::from_args(args) }
     }
 
     /// Whether the last argument is a string; without arguments, the name is.
@@ -151,6 +174,10 @@ impl Outgoing {
     fn framed(&self) -> &[SharedFrame] {
         self.frames.get().map_or(&[], |frames| frames)
     }
+}
+
+fn plain(frames: Frames) -> Frames {
+    frames.into_iter().map(SharedFrame::without_compression).collect()
 }
 
 /// The JSON array of an encoded event: what follows packet type, number of attachments, namespace and ack id.
@@ -237,6 +264,25 @@ mod tests {
         assert_eq!(packet.attachments().collect::<Vec<_>>(), [Bytes::from_static(&[7])]);
         let frames = packet.frames(|_| Err::<[SharedFrame; 0], _>("never called"));
         assert_eq!(frames.map(<[_]>::len), Ok(1));
+    }
+
+    #[test]
+    fn an_event_that_is_not_to_be_compressed_says_so_in_all_its_frames() {
+        let text = r#"51-["a",{"_placeholder":true,"num":0}]"#;
+        let frames = || [SharedFrame::text(text), SharedFrame::binary(Bytes::from_static(&[1]))];
+        let args = JsonArgs::new(r#"["a"]"#, vec![]);
+        for event in [Outgoing::from_frames(frames()), Outgoing::from_args(args)] {
+            for (event, may_compress) in [
+                (event.clone(), true),
+                (event.clone().without_compression(), false),
+                (event.with_last_arg("x"), true),
+                (event.without_compression().with_last_arg("x"), false),
+            ] {
+                let frames =
+                    event.frames(|_| Ok::<_, Infallible>(frames())).expect("this encoder does not fail");
+                assert!(frames.len() == 2 && frames.iter().all(|frame| frame.may_compress() == may_compress));
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io_server::{Config as EngineConfig, Cors, Forbidden, Origins, Transport};
+use engine_io_server::{Config as EngineConfig, Cors, Forbidden, HttpCompression, Origins, Transport};
 use socketio_adapter::AdapterFactory;
 use socketio_adapter::rooms::RoomLimits;
 use socketio_parser::{Limits, Parser};
@@ -137,6 +137,20 @@ impl Builder {
         Fut: Future<Output = Result<(), Forbidden>> + Send + 'static,
     {
         self.engine(|engine| engine.allow_request(decide))
+    }
+
+    /// Whether the answers to clients that poll are compressed. Default: those of 1 024 bytes and more.
+    ///
+    /// `false` switches it off, [`HttpCompression`] sets another threshold. A client gets the coding that it likes best of
+    /// gzip, deflate and br; one event or all that are sent at about the same time make an answer. Events that are
+    /// [not to be compressed](crate::Socket::compress) are not, unless they share an answer with others.
+    ///
+    /// An answer over TLS that has both a secret in it and text that somebody else has chosen gives the secret away, piece
+    /// by piece, to an attacker who has many such answers sent and sees how long they are (the attack called BREACH). An
+    /// application that sends such events switches this off.
+    #[must_use]
+    pub fn http_compression(self, compression: impl Into<HttpCompression>) -> Self {
+        self.engine(|engine| engine.http_compression(compression))
     }
 
     fn engine(mut self, change: impl FnOnce(EngineConfig) -> EngineConfig) -> Self {

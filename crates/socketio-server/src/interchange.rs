@@ -9,7 +9,7 @@ use bytes::Bytes;
 use engine_io_parser::{SharedFrame, TextFrameBuf};
 use serde::Serialize;
 use smallvec::SmallVec;
-use socketio_adapter::{JsonArgs, Outgoing};
+use socketio_adapter::{BroadcastFlags, JsonArgs, Outgoing};
 use socketio_parser::{Args, ArgsError, EncodeError, EventHeader, Parser, Value};
 
 use crate::json_args;
@@ -17,8 +17,18 @@ use crate::json_args;
 /// The frames of one packet.
 type Frames = SmallVec<[SharedFrame; 1]>;
 
-/// Encodes an event for clients of this node and for other nodes.
+/// Encodes an event for clients of this node and for other nodes; of the flags, `compress` counts.
 pub(crate) fn outgoing<T: Serialize + ?Sized>(
+    parser: &Parser,
+    event: &EventHeader<'_>,
+    args: &T,
+    flags: &BroadcastFlags,
+) -> Result<Outgoing, EncodeError> {
+    let outgoing = encode(parser, event, args)?;
+    Ok(if flags.may_compress() { outgoing } else { outgoing.without_compression() })
+}
+
+fn encode<T: Serialize + ?Sized>(
     parser: &Parser,
     event: &EventHeader<'_>,
     args: &T,
@@ -44,6 +54,14 @@ pub(crate) fn frames_of_args(
     let mut event = EventHeader::new(namespace, &name);
     event.id = id;
     Ok(parser.encode_event(&event, &args)?.into_frames().collect())
+}
+
+/// Frames of this node's own making as the flags want them; of these, `compress` counts.
+pub(crate) fn flagged(frames: Frames, flags: &BroadcastFlags) -> Frames {
+    if flags.may_compress() {
+        return frames;
+    }
+    frames.into_iter().map(SharedFrame::without_compression).collect()
 }
 
 /// A client's answer as nodes pass it on.
@@ -181,7 +199,8 @@ mod tests {
         fn an_event_goes_to_other_nodes_as_json() {
             let event = EventHeader::new("/ch[at", "a");
             let bytes = Bytes::from_static(b"x");
-            let outgoing = outgoing(&parser(), &event, &Value::Binary(bytes)).unwrap();
+            let outgoing =
+                outgoing(&parser(), &event, &Value::Binary(bytes), &BroadcastFlags::default()).unwrap();
             assert_eq!(outgoing.to_args(), binary());
             let frames = outgoing.frames(|_| Err::<Frames, _>("there are frames")).unwrap();
             assert_eq!(bytes_of(frames), b"\x83\xa4type\x02\xa3nsp\xa6/ch[at\xa4data\x92\xa1a\xc4\x01x"[..]);

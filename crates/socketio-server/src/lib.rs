@@ -36,7 +36,9 @@ pub use builder::Builder;
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use connection::Client;
 pub use emit::{Emit, EmitFuture, Joined, JoinedFuture};
-pub use engine_io_server::{Cors, Forbidden, NoEntropy, Origins, PeerAddr, Transport, random_id};
+pub use engine_io_server::{
+    Cors, Forbidden, HttpCompression, NoEntropy, Origins, PeerAddr, Transport, random_id,
+};
 pub use error::{AckError, AdapterFixed, ConfigError, ConnectError, EmitError, HandlerError, JoinRoomError};
 pub use event::{Ack, Auth, Data, HandlerId, IncomingEvent, Reply, State};
 pub use handshake::Handshake;
@@ -45,7 +47,7 @@ pub use reason::DisconnectReason;
 pub use recovery::Recovery;
 pub use server::Server;
 pub use service::{ServerLayer, ServerLayered, ServerService};
-pub use socket::{AckFuture, Socket, SocketData, Volatile, WithTimeout};
+pub use socket::{AckFuture, Socket, SocketData, SocketOperator};
 pub use socketio_adapter::rooms::{JoinError, RoomLimits};
 pub use socketio_adapter::{Room, SocketId};
 pub use socketio_parser::{Args, Binary, EncodeError, Limits, Parser, Value};

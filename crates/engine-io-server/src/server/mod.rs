@@ -25,6 +25,7 @@ use self::lifecycle::Lifecycle;
 use self::registry::Registry;
 use self::request::{EngineRequest, check_host, check_origin, host, is_below};
 use crate::body::recycle;
+use crate::coding::Coding;
 use crate::config::Config;
 use crate::cors::CorsHeaders;
 use crate::error::Refusal;
@@ -32,7 +33,9 @@ use crate::listen::Link;
 use crate::session::{Machine, Protocol, RequestError, Timing, Transport};
 use crate::transport::polling;
 use crate::transport::websocket::{Handshaken, Upgrading, WebSocketUpgrade};
-use crate::{Body, CloseReason, ConfigError, Handler, HandshakeRequest, Origins, Session, SessionId};
+use crate::{
+    Body, CloseReason, ConfigError, Handler, HandshakeRequest, HttpCompression, Origins, Session, SessionId,
+};
 
 /// An Engine.IO server; a clone is a handle to the same one.
 ///
@@ -54,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) timing: Arc<Timing>,
+    pub(crate) http_compression: HttpCompression,
 }
 
 /// The peer's address, to be put into a request's extensions by servers that know it.
@@ -83,7 +87,7 @@ enum Route {
 
 /// What is to be done for it. Each connection has room for the largest: what happens once in a session has its own.
 enum Work<B> {
-    Get { session: Session },
+    Get { session: Session, wish: Option<Coding> },
     Post { session: Session, headers: HeaderMap, body: B },
     Open(Pin<Box<dyn Future<Output = Result<Response<Body>, Refusal>> + Send>>),
     Refused(Refusal),
@@ -103,6 +107,7 @@ impl Engine {
             registry: Arc::new(Registry::new()),
             deadlines: Arc::new(Deadlines::new(timing.grain)),
             timing,
+            http_compression: config.http_compression,
         };
         Ok(Self(Arc::new(Inner {
             config,
@@ -240,8 +245,9 @@ impl Engine {
         let cors = self.cors_of(&parts.headers, &parts.uri).map(Box::new);
         let work = match self.route(&parts) {
             Ok(Route::Get(session)) => {
+                let wish = self.0.shared.http_compression.wish(&parts.headers);
                 recycle(parts.headers);
-                Work::Get { session }
+                Work::Get { session, wish }
             }
             Ok(Route::Post(session)) => Work::Post { session, headers: parts.headers, body },
             Ok(Route::Open(request)) => {
@@ -255,7 +261,7 @@ impl Engine {
         };
         async move {
             let result = match work {
-                Work::Get { session } => polling::get(&session, limits).await,
+                Work::Get { session, wish } => polling::get(&session, limits, wish).await,
                 Work::Post { session, headers, body } => polling::post(&session, headers, body, limits).await,
                 Work::Open(opening) => opening.await,
                 Work::Refused(refusal) => Err(refusal),

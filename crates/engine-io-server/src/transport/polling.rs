@@ -12,19 +12,20 @@ use engine_io_parser::v3::{self, PayloadForm};
 use engine_io_parser::{
     DecodeError, EncodeError, Handshake, Limits, PacketRef, PayloadDecoder, PayloadEncoder, SharedFrame,
 };
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::unpack;
 use super::websocket::open_packet;
 use crate::body::{recycle, respond};
+use crate::coding::Coding;
 use crate::error::Refusal;
 use crate::handle::Core;
 use crate::handler::Flow;
 use crate::server::deadlines::now;
 use crate::session::outbox::cost;
 use crate::session::{GetAnswer, Input, Protocol, RequestError, Transport, Verdict};
-use crate::{Body, CloseReason, Session};
+use crate::{Body, CloseReason, Session, compression};
 
 /// The answer to the first request of a session.
 pub(crate) fn opened(handshake: &Handshake, protocol: Protocol) -> Response<Body> {
@@ -37,8 +38,12 @@ pub(crate) fn opened(handshake: &Handshake, protocol: Protocol) -> Response<Body
     respond(StatusCode::OK, TEXT, payload.into())
 }
 
-/// Waits until there is something to send.
-pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Body>, Refusal> {
+/// Waits until there is something to send; `wish` is the coding that the client would like it in.
+pub(crate) async fn get(
+    session: &Session,
+    limits: Limits,
+    wish: Option<Coding>,
+) -> Result<Response<Body>, Refusal> {
     let overlap = "a second GET while one was waiting";
     session.drive_because(&overlap, |core| core.machine.handle_get(now())).map_err(refusal)?;
     let waiting = WhileWaiting(session);
@@ -56,35 +61,54 @@ pub(crate) async fn get(session: &Session, limits: Limits) -> Result<Response<Bo
     match answer {
         GetAnswer::Refused(error) => Err(refusal(error)),
         answer => {
-            let (kind, body) = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            let payload = session.drive(|core| fill(core, answer, limits.max_payload_bytes));
+            let Payload { body, kind, may_compress } = payload;
+            if may_compress && session.http_compression().applies_to(body.len()) {
+                // Rare enough not to have room in every connection.
+                return Ok(Box::pin(compression::answer(session, kind, body, wish)).await);
+            }
             Ok(respond(StatusCode::OK, kind, body))
         }
     }
 }
 
-/// What a GET is answered, and its type; of messages as many as go into `max` bytes.
-fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> (&'static str, Bytes) {
+/// What a GET is answered.
+struct Payload {
+    body: Bytes,
+    kind: &'static str,
+    /// At least one of its messages may be compressed.
+    may_compress: bool,
+}
+
+impl Payload {
+    fn control(packets: &'static str) -> Self {
+        Self { body: Bytes::from_static(packets.as_bytes()), kind: TEXT, may_compress: false }
+    }
+}
+
+/// What a GET is answered; of messages as many as go into `max` bytes.
+fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Payload {
     let protocol = core.machine.protocol();
     let [noop, noop_and_close, close] = match protocol {
         Protocol::V4 => ["6", "6\x1e1", "1"],
         Protocol::V3 => ["1:6", "1:61:1", "1:1"],
     };
-    let (kind, body) = match answer {
+    let payload = match answer {
         GetAnswer::Packets { beat } => {
             let form = match protocol {
                 Protocol::V4 => Form::V4,
                 Protocol::V3 if core.base64 || !core.outbox.has_binary() => Form::V3(PayloadForm::Text),
                 Protocol::V3 => Form::V3(PayloadForm::Binary),
             };
-            (form.kind(), packets(core, beat, max, form).unwrap_or(Bytes::from_static(close.as_bytes())))
+            packets(core, beat, max, form).unwrap_or(Payload::control(close))
         }
-        GetAnswer::Noop => (TEXT, Bytes::from_static(noop.as_bytes())),
-        GetAnswer::Last { noop: true } => (TEXT, Bytes::from_static(noop_and_close.as_bytes())),
-        GetAnswer::Last { noop: false } | GetAnswer::Close => (TEXT, Bytes::from_static(close.as_bytes())),
-        GetAnswer::Wait | GetAnswer::Refused(_) => (TEXT, Bytes::new()),
+        GetAnswer::Noop => Payload::control(noop),
+        GetAnswer::Last { noop: true } => Payload::control(noop_and_close),
+        GetAnswer::Last { noop: false } | GetAnswer::Close => Payload::control(close),
+        GetAnswer::Wait | GetAnswer::Refused(_) => Payload::control(""),
     };
     core.machine.handle_get_answered(answer);
-    (kind, body)
+    payload
 }
 
 /// How the packets of a payload are put together.
@@ -103,12 +127,12 @@ impl Form {
     }
 }
 
-enum Payload {
+enum Encoder {
     V4(PayloadEncoder<Vec<u8>>),
     V3(v3::PayloadEncoder<Vec<u8>>),
 }
 
-impl Payload {
+impl Encoder {
     fn new(form: Form, max: usize) -> Self {
         match form {
             Form::V4 => Self::V4(PayloadEncoder::new(Vec::new(), max)),
@@ -141,8 +165,9 @@ impl Payload {
 
 /// What is queued, and before it the server's part of the heartbeat if that is due. `None` if no payload can carry it: the
 /// session is closed then.
-fn packets(core: &mut Core, beat: bool, max: usize, form: Form) -> Option<Bytes> {
-    let mut payload = Payload::new(form, max);
+fn packets(core: &mut Core, beat: bool, max: usize, form: Form) -> Option<Payload> {
+    let mut may_compress = false;
+    let mut payload = Encoder::new(form, max);
     if beat {
         payload.push_beat();
     }
@@ -157,10 +182,11 @@ fn packets(core: &mut Core, beat: bool, max: usize, form: Form) -> Option<Bytes>
             }
         }
         if let Some(frame) = core.outbox.pop() {
+            may_compress |= frame.may_compress();
             core.outbox.written(cost(&frame), now);
         }
     }
-    Some(payload.into_bytes())
+    Some(Payload { body: payload.into_bytes(), kind: form.kind(), may_compress })
 }
 
 /// Closes the session if its GET is dropped while it waits.
@@ -186,6 +212,9 @@ where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Refusal::ContentEncoding);
+    }
     let overlap = "a second POST while one was being read";
     session.drive_because(&overlap, |core| core.machine.handle_post()).map_err(refusal)?;
     let mut running = WhileReading {

@@ -70,7 +70,10 @@ impl Log {
     /// Takes the next event, to which its position is appended; returns what is to be delivered.
     pub(super) fn push(&mut self, packet: &Outgoing, options: &BroadcastOptions, now: Instant) -> Outgoing {
         self.last += 1;
-        let packet = packet.with_last_arg(&self.text(self.last));
+        let mut packet = packet.with_last_arg(&self.text(self.last));
+        if !options.flags().may_compress() {
+            packet = packet.without_compression();
+        }
         let n_bytes = packet.args_json().len() + packet.attachments().map(|bytes| bytes.len()).sum::<usize>();
         self.n_bytes += n_bytes;
         self.entries.push_back(Entry { packet: packet.clone(), options: options.clone(), n_bytes, at: now });

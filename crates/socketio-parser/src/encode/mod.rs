@@ -34,6 +34,12 @@ impl EncodedPacket {
         Self { frames: messages.into_iter().map(|message| SharedFrame::from(&message)).collect() }
     }
 
+    /// The same packet, which no transport is to compress; see [`SharedFrame::without_compression`].
+    #[must_use]
+    pub fn without_compression(self) -> Self {
+        Self { frames: self.frames.into_iter().map(SharedFrame::without_compression).collect() }
+    }
+
     /// The frames in the order they must be sent; none of another packet may come between them.
     #[must_use]
     pub fn frames(&self) -> &[SharedFrame] {

@@ -79,6 +79,14 @@ impl Broadcast {
         self
     }
 
+    /// Whether the clients' transports may compress the event, on all nodes. Default: true; see
+    /// [`Socket::compress`](crate::Socket::compress).
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.options.flags_mut().compress = Some(compress);
+        self
+    }
+
     /// Addresses sockets of this node only.
     #[must_use]
     pub fn local(mut self) -> Self {
@@ -203,7 +211,8 @@ impl Broadcast {
 
     fn encode<T: Serialize>(&self, event: &str, args: &T) -> Result<Outgoing, EmitError> {
         let header = EventHeader::new(self.namespace.name(), event);
-        Ok(interchange::outgoing(&self.namespace.shared().parser, &header, args)?)
+        let parser = &self.namespace.shared().parser;
+        Ok(interchange::outgoing(parser, &header, args, self.options.flags())?)
     }
 
     fn disconnect_how(self, how: Disconnect) -> Emit {

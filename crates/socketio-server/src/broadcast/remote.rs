@@ -82,6 +82,12 @@ impl RemoteSocket {
         Self { snapshot: Arc::clone(&self.snapshot), itself: self.itself.clone().timeout(timeout) }
     }
 
+    /// The same socket, to which what is sent may be compressed or may not; see [`Socket::compress`](crate::Socket::compress).
+    #[must_use]
+    pub fn compress(&self, compress: bool) -> Self {
+        Self { snapshot: Arc::clone(&self.snapshot), itself: self.itself.clone().compress(compress) }
+    }
+
     /// Sends it an event and waits for its one answer, which is read as `T`.
     ///
     /// The future ends exactly once: with the answer, with [`AckError::Timeout`] (after 30 s, or what

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_io_server::coding::{Coding, Effort};
 use http::HeaderValue;
 
-use super::coding::Coding;
 use super::error::ClientFilesError;
 use super::once::Once;
 
@@ -150,7 +150,7 @@ impl ClientFiles {
         let file = self.0.files[name.0].as_ref()?;
         let plain = file.plain.clone();
         // Writing to memory does not fail; if it did, the file would go out as it is.
-        file.compressed[coding as usize].get(move || coding.compress(&plain).ok()).await
+        file.compressed[coding as usize].get(move || coding.compress(&plain, Effort::Best).ok()).await
     }
 }
 

@@ -4,7 +4,6 @@
 //! is compared with these names and never becomes a path of the file system. What they stand for is in memory: it is
 //! read once, and compressed once for each coding that a browser has asked for.
 
-mod coding;
 mod error;
 mod files;
 mod once;
@@ -12,6 +11,7 @@ mod once;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_io_server::coding::Coding;
 use engine_io_server::{Body, CorsHeaders, Engine};
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
@@ -22,7 +22,6 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 pub use self::error::ClientFilesError;
 pub use self::files::ClientFiles;
 
-use self::coding::Coding;
 use self::files::Name;
 use self::once::Once;
 

@@ -306,6 +306,12 @@ impl Namespace {
         self.all().volatile()
     }
 
+    /// Addresses all sockets with what their transports may compress, or may not; see [`Socket::compress`].
+    #[must_use]
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.all().compress(compress)
+    }
+
     /// Addresses the sockets of this node.
     #[must_use]
     pub fn local(&self) -> Broadcast {

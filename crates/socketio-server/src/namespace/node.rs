@@ -1,5 +1,6 @@
 //! The namespace as its adapter sees it.
 
+use std::error::Error;
 use std::sync::{Arc, Weak};
 
 use socketio_adapter::{
@@ -7,7 +8,7 @@ use socketio_adapter::{
     SocketSnapshot,
 };
 
-use crate::interchange::frames_of_args;
+use crate::interchange::{flagged, frames_of_args};
 use crate::namespace::{NamespaceInner, asking, server_side};
 use crate::socket::SocketInner;
 
@@ -36,7 +37,11 @@ impl LocalNode for Node {
     fn deliver(&self, packet: &Outgoing, options: &BroadcastOptions) -> usize {
         let Some(namespace) = self.namespace.upgrade() else { return 0 };
         let parser = &namespace.shared().parser;
-        match packet.frames(|args| frames_of_args(parser, &self.name, None, args)) {
+        let encode = |args: &JsonArgs| {
+            let frames = frames_of_args(parser, &self.name, None, args)?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(flagged(frames, options.flags()))
+        };
+        match packet.frames(encode) {
             Ok(frames) => namespace.deliver(frames, options),
             Err(error) => {
                 tracing::error!(target: "socket.io:namespace", namespace = &*self.name, %error, "event of another node dropped");
@@ -50,6 +55,7 @@ impl LocalNode for Node {
         let id = namespace.next_ack_id();
         let parser = &namespace.shared().parser;
         let Ok(frames) = frames_of_args(parser, &self.name, Some(id), &packet.to_args()) else { return 0 };
+        let frames = flagged(frames, options.flags());
         let timeout = options.flags().timeout.unwrap_or(namespace.shared().config.ack_timeout);
         asking::ask(&self.select(options), id, &frames, timeout, acks)
     }

@@ -6,6 +6,7 @@ mod data;
 mod expiry;
 mod gate;
 mod inner;
+mod operator;
 mod outgoing;
 
 use std::fmt;
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio_adapter::{BroadcastOptions, Room, SocketId};
+use socketio_adapter::{BroadcastFlags, BroadcastOptions, Room, SocketId};
 use socketio_parser::{EncodeError, EncodedPacket, EventHeader};
 
 pub use ack_future::AckFuture;
 pub use data::SocketData;
 pub(crate) use inner::{Asked, SocketInner};
+pub use operator::SocketOperator;
 
 use crate::broadcast::{Broadcast, IntoRooms};
 use crate::config::Shared;
@@ -72,7 +74,7 @@ impl Socket {
     /// ```
     pub fn emit<T: Serialize>(&self, event: &str, args: T) -> Emit {
         if self.0.session().is_some() {
-            let result = self.emit_logged(event, &args, false);
+            let result = self.emit_logged(event, &args, &BroadcastFlags::default());
             return Emit::to_socket(self, event, result);
         }
         let result = self.encode(event, None, &args).map_err(EmitError::from);
@@ -87,15 +89,19 @@ impl Socket {
     ///
     /// Apart from the rest, so that each kind of arguments does not have it inline.
     #[inline(never)]
-    fn emit_logged<T: Serialize>(&self, event: &str, args: &T, volatile: bool) -> Result<(), EmitError> {
+    fn emit_logged<T: Serialize>(
+        &self,
+        event: &str,
+        args: &T,
+        flags: &BroadcastFlags,
+    ) -> Result<(), EmitError> {
         let namespace = self.0.namespace_inner();
         let header = EventHeader::new(namespace.name(), event);
-        let packet = interchange::outgoing(&self.shared().parser, &header, args)?;
+        let packet = interchange::outgoing(&self.shared().parser, &header, args, flags)?;
         if !self.0.is_expected() {
             return Err(EmitError::Disconnected);
         }
-        let mut options = BroadcastOptions::to_socket(self.id());
-        options.flags_mut().volatile = volatile;
+        let options = BroadcastOptions::to_socket(self.id()).with_flags(*flags);
         drop(namespace.send(&packet, &options, || namespace.adapter().broadcast(&packet, &options)));
         drop(take_waking());
         Ok(())
@@ -117,8 +123,23 @@ impl Socket {
     /// # }
     /// ```
     #[must_use]
-    pub fn volatile(&self) -> Volatile<'_> {
-        Volatile(self)
+    pub fn volatile(&self) -> SocketOperator<'_> {
+        SocketOperator::new(self).volatile()
+    }
+
+    /// Events that the client's transport may compress, or that it may not; without this, it may.
+    ///
+    /// Whether it does is for [`Builder::http_compression`](crate::Builder::http_compression) to say. An event is better
+    /// not compressed if it is compressed already, or if it has a secret in it beside what somebody else has chosen.
+    ///
+    /// ```
+    /// # fn demo(socket: socketio_server::Socket) {
+    /// socket.compress(false).emit("picture", vec![0; 100_000]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn compress(&self, compress: bool) -> SocketOperator<'_> {
+        SocketOperator::new(self).compress(compress)
     }
 
     /// Events whose answers are waited for this long.
@@ -132,8 +153,8 @@ impl Socket {
     /// # }
     /// ```
     #[must_use]
-    pub fn timeout(&self, timeout: Duration) -> WithTimeout<'_> {
-        WithTimeout { socket: self, timeout }
+    pub fn timeout(&self, timeout: Duration) -> SocketOperator<'_> {
+        SocketOperator::new(self).timeout(timeout)
     }
 
     /// Sends an event and waits for the client's answer, which is read as `T` like the arguments of an event.
@@ -149,9 +170,19 @@ impl Socket {
     /// # }
     /// ```
     pub fn emit_with_ack<T: DeserializeOwned>(&self, event: &str, args: impl Serialize) -> AckFuture<T> {
+        self.ask(event, &args, &BroadcastFlags::default())
+    }
+
+    fn ask<T: DeserializeOwned>(
+        &self,
+        event: &str,
+        args: &impl Serialize,
+        flags: &BroadcastFlags,
+    ) -> AckFuture<T> {
         let id = self.0.namespace_inner().next_ack_id();
         let max = self.shared().config.max_pending_acks;
-        let sent = self.encode(event, Some(id), &args).map_err(|error| AckError::Emit(error.into()));
+        let sent = self.encode(event, Some(id), args).map_err(|error| AckError::Emit(error.into()));
+        let sent = sent.map(|packet| operator::flagged(packet, flags));
         let sent = sent.and_then(|packet| {
             let answer = self.0.acks.lock().expect(id, max).map_err(|refused| match refused {
                 acks::Refused::Closed => AckError::Disconnected,
@@ -486,39 +517,5 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let namespace = self.0.namespace_inner().name();
         f.debug_struct("Socket").field("id", self.id()).field("namespace", &namespace).finish_non_exhaustive()
-    }
-}
-
-/// Sends events that the client may miss; see [`Socket::volatile`].
-#[derive(Debug, Clone, Copy)]
-pub struct Volatile<'a>(&'a Socket);
-
-impl Volatile<'_> {
-    /// Sends an event if the client is ready to receive at this instant, or else drops it as a whole.
-    pub fn emit<T: Serialize>(self, event: &str, args: T) -> Emit {
-        let Self(socket) = self;
-        if socket.0.session().is_some() {
-            return Emit::to_socket(socket, event, socket.emit_logged(event, &args, true));
-        }
-        let result = socket.encode(event, None, &args).map_err(EmitError::from);
-        let result = result.and_then(|packet| {
-            socket.0.outgoing.notify(&socket.shared().parser, packet.frames());
-            socket.0.queue_volatile(packet.frames()).map(drop)
-        });
-        Emit::to_socket(socket, event, result)
-    }
-}
-
-/// Sends events whose answers are waited for so long; see [`Socket::timeout`].
-#[derive(Debug, Clone, Copy)]
-pub struct WithTimeout<'a> {
-    socket: &'a Socket,
-    timeout: Duration,
-}
-
-impl WithTimeout<'_> {
-    /// Sends an event and waits for the client's answer; see [`Socket::emit_with_ack`].
-    pub fn emit_with_ack<T: DeserializeOwned>(self, event: &str, args: impl Serialize) -> AckFuture<T> {
-        self.socket.emit_with_ack(event, args).timeout(self.timeout)
     }
 }

@@ -30,7 +30,7 @@ pub struct Peer {
 
 #[derive(Default)]
 pub struct TestConnection {
-    sent: Mutex<Vec<Message>>,
+    sent: Mutex<Vec<SharedFrame>>,
     closed: Mutex<Option<(DisconnectReason, Option<String>)>>,
     /// Told when the server lets what it has queued be written.
     pub writer: Option<Waker>,
@@ -82,7 +82,7 @@ impl Connection for TestConnection {
         if !self.is_open() {
             return Err(SendError::Closed);
         }
-        self.sent.lock().unwrap().extend(frames.iter().map(SharedFrame::to_message));
+        self.sent.lock().unwrap().extend(frames.iter().cloned());
         Ok(self.writer.clone().map_or(Wake::none(), Wake::from))
     }
 
@@ -120,7 +120,7 @@ impl TestConnection {
     pub fn take(&self) -> Vec<String> {
         let sent = std::mem::take(&mut *self.sent.lock().unwrap());
         sent.iter()
-            .map(|message| match message {
+            .map(|frame| match frame.to_message() {
                 Message::Text(text) => text.to_string(),
                 Message::Binary(bytes) => format!("b:{bytes:?}"),
             })
@@ -211,6 +211,11 @@ impl Peer {
     /// Whether the server has sent something that was not taken.
     pub fn has_messages(&self) -> bool {
         !self.connection.sent.lock().unwrap().is_empty()
+    }
+
+    /// As [`take`](Self::take), as they were queued.
+    pub fn take_frames(&mut self) -> Vec<SharedFrame> {
+        std::mem::take(&mut *self.connection.sent.lock().unwrap())
     }
 
     pub fn n_resumed(&self) -> usize {
