@@ -17,7 +17,7 @@ pub(crate) struct Talk {
     io: Server,
     expected: Arc<Expected>,
     random: Random,
-    events_per_tick: u32,
+    events_per_second: u32,
     rooms: Vec<Room>,
     clients: Vec<Place>,
     n_events: u64,
@@ -39,13 +39,15 @@ const CLIENTS_PER_ROOM: usize = 2;
 /// How often the server says something.
 const TICK: Duration = Duration::from_millis(2);
 
+const MAX_LATE: Duration = Duration::from_millis(50);
+
 impl Talk {
     pub(crate) fn new(io: &Server, plan: &Plan, expected: &Arc<Expected>, random: Random) -> Self {
         Self {
             io: io.clone(),
             expected: Arc::clone(expected),
             random,
-            events_per_tick: plan.events_per_second * TICK.subsec_millis() / 1_000,
+            events_per_second: plan.events_per_second,
             rooms: (0..plan.clients / CLIENTS_PER_ROOM).map(|n| Room::from(format!("room {n}"))).collect(),
             clients: (0..plan.clients).map(|_| Place::default()).collect(),
             n_events: 0,
@@ -59,14 +61,17 @@ impl Talk {
         is_over: Arc<AtomicBool>,
     ) -> u64 {
         let mut ticks = tokio::time::interval(TICK);
-        // A machine that is busy gets fewer events, and never a flood of late ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = Instant::now();
         while !(is_over.load(Ordering::Acquire) && self.clients.iter().all(|place| place.session.is_some())) {
             ticks.tick().await;
             while let Ok((client, socket)) = arrived.try_recv() {
                 self.welcome(client, socket);
             }
-            for _ in 0..self.events_per_tick {
+            // A machine that is too busy gets fewer events, and never a flood of late ones.
+            let time = last.elapsed().min(MAX_LATE);
+            last = Instant::now();
+            for _ in 0..self.events_per_second * time.subsec_micros() / 1_000_000 {
                 self.say_something();
             }
         }
