@@ -75,7 +75,7 @@ impl BroadcastOptions {
         self
     }
 
-    /// Adds a room whose members are left out.
+    /// Adds a room whose members are left out. A socket is left out by its own room even if it is not in there.
     #[must_use]
     pub fn except(mut self, room: impl Into<Room>) -> Self {
         add(&mut self.except, room.into());

@@ -161,16 +161,18 @@ impl Oracle {
             rooms.iter().filter_map(|&room| self.rooms.get(&name(room))).flatten().copied().collect()
         };
         let addressed = if rooms.is_empty() { self.live.values().copied().collect() } else { union(rooms) };
-        let expected: BTreeSet<Slot> = addressed.difference(&union(except)).copied().collect();
+        let owners = |rooms: &[u32]| -> BTreeSet<Slot> {
+            rooms.iter().filter_map(|&room| self.live.get(&owner(room)?)).copied().collect()
+        };
+        let excepted = &union(except) | &owners(except);
+        let expected = &addressed - &excepted;
         let names = |rooms: &[u32]| rooms.iter().map(|&room| name(room)).collect::<Vec<_>>();
         let mut options = BroadcastOptions::new().to_all(names(rooms)).except_all(names(except));
         index.select(&options, buf);
         assert_eq!(buf.slots().len(), expected.len(), "each recipient once");
         assert_eq!(buf.slots().iter().copied().collect::<BTreeSet<_>>(), expected);
 
-        let owners = rooms.iter().filter_map(|&room| self.live.get(&owner(room)?)).copied();
-        let expected: BTreeSet<Slot> =
-            owners.collect::<BTreeSet<_>>().difference(&union(except)).copied().collect();
+        let expected = &owners(rooms) - &excepted;
         options.flags_mut().direct = true;
         index.select(&options, buf);
         assert_eq!(buf.slots().len(), expected.len(), "each socket once");

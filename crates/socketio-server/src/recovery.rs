@@ -28,7 +28,7 @@ pub struct Recovery {
     pub(crate) on_expired: Option<Arc<ExpiryHook>>,
 }
 
-/// Hears of clients that did not come back in time.
+/// Hears of clients that did not come back.
 pub(crate) type ExpiryHook = dyn Fn(&SocketId) + Send + Sync;
 
 impl Recovery {
@@ -69,7 +69,8 @@ impl Recovery {
         self
     }
 
-    /// Calls `hook` with the id of each client that did not come back in time. It must not block.
+    /// Calls `hook` with the id of each socket that is gone for good: its client did not come back in time, has missed too
+    /// much, or was refused. It must not block.
     #[must_use]
     pub fn on_expired(mut self, hook: impl Fn(&SocketId) + Send + Sync + 'static) -> Self {
         self.on_expired = Some(Arc::new(hook));

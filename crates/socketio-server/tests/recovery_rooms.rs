@@ -170,3 +170,18 @@ async fn what_middleware_does_to_rooms_counts_from_the_comeback_on() {
     io.to("new").emit("second", ());
     assert_eq!(client.come_back(&io), events(["first", "second"]));
 }
+
+/// `socket.broadcast()` leaves the socket out by its own room.
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_has_left_its_own_room_does_not_get_what_it_sends_to_others() {
+    let io = recovering();
+    let (mut one, mut other) = (Visitor::join(&io), Visitor::join(&io));
+    let socket = one.socket(&io);
+    socket.leave(one.sid.as_str());
+    socket.broadcast().emit("live", ());
+    assert_eq!((one.events().len(), other.events().len()), (0, 1));
+    one.lose();
+    other.lose();
+    socket.broadcast().emit("missed", ());
+    assert_eq!((one.come_back(&io), other.come_back(&io)), (events([]), events(["missed"])));
+}

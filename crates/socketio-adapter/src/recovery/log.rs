@@ -153,7 +153,7 @@ impl Entry {
         } else {
             to.is_empty() || to.iter().any(is_in)
         };
-        is_addressed && !except.iter().any(is_in)
+        is_addressed && !except.iter().any(|room| is_in(room) || *room == **socket)
     }
 }
 

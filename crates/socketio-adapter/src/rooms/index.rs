@@ -180,7 +180,7 @@ impl<S: DenseHandle> RoomIndex<S> {
     ///
     /// What was in `recipients` before is dropped. The order is that of the rooms and, within a room, none in particular.
     pub fn select(&self, options: &BroadcastOptions, recipients: &mut Recipients<S>) {
-        let mut except = options.excepted().iter().flat_map(|room| self.members(room)).peekable();
+        let mut except = options.excepted().iter().flat_map(|room| self.excepted(room)).peekable();
         if options.flags().direct {
             recipients.begin(self.sockets.len());
             except.for_each(|slot| recipients.exclude(slot));
@@ -219,6 +219,13 @@ impl<S: DenseHandle> RoomIndex<S> {
     pub fn members(&self, room: &str) -> impl ExactSizeIterator<Item = S> + '_ {
         let members = self.find(room).map_or(&[][..], |room| &self.room(room).members);
         members.iter().map(|member| member.slot)
+    }
+
+    /// Whom a room stands for that is left out: its members, and the socket whose own room it is.
+    fn excepted(&self, room: &str) -> impl Iterator<Item = S> + '_ {
+        let entry = self.find(room).map(|room| self.room(room));
+        let members = entry.map_or(&[][..], |entry| &entry.members);
+        members.iter().map(|member| member.slot).chain(entry.and_then(|entry| entry.owner))
     }
 
     /// The rooms that a socket is in, its own included.

@@ -85,10 +85,11 @@ pub(crate) struct Kept {
     pub(crate) data: SocketData,
 }
 
-/// Marks a session as one whose client is being decided about.
+/// Marks a session as one whose client is being decided about. If that does not bring it back, the session is over.
 pub(crate) struct Returning {
     namespace: Arc<NamespaceInner>,
     private_id: Text,
+    socket: SocketId,
 }
 
 /// What a client shows of the session that it wants to continue.
@@ -273,9 +274,13 @@ impl NamespaceInner {
                 tracing::warn!(target: "socket.io:namespace", namespace = self.name(), "a client was back before its session was kept");
             }
         }
-        let data = self.sessions().take(private_id);
-        let returning =
-            data.is_some().then(|| Returning { namespace: Arc::clone(self), private_id: private_id.clone() });
+        let (data, returning) = match self.sessions().take(private_id) {
+            Some(Gone { data, socket, .. }) => {
+                let (namespace, private_id) = (Arc::clone(self), private_id.clone());
+                (data, Some(Returning { namespace, private_id, socket }))
+            }
+            None => (SocketData::default(), None),
+        };
         let restored = self.adapter().restore_session(private_id, claim.offset.as_deref()).await;
         let Restored { session, replay, .. } = restored
             .inspect_err(|error| {
@@ -291,7 +296,7 @@ impl NamespaceInner {
             room_history: Mutex::new(room_history),
             is_kept: Latch::new(),
         };
-        let kept = Kept { key, rooms, data: data.unwrap_or_default() };
+        let kept = Kept { key, rooms, data };
         Some(Resumed { id, kept, replay, returning })
     }
 
@@ -349,6 +354,16 @@ impl NamespaceInner {
         });
     }
 
+    /// The client of a socket that is gone will not come back to it.
+    fn session_over(&self, socket: &SocketId) {
+        let recovery = self.shared().config.recovery.as_ref();
+        if let Some(hook) = recovery.and_then(|recovery| recovery.on_expired.as_ref())
+            && catch_unwind(AssertUnwindSafe(|| hook(socket))).is_err()
+        {
+            tracing::error!(target: "socket.io:namespace", namespace = self.name(), "the hook for sessions that expired panicked");
+        }
+    }
+
     fn keep(self: &Arc<Self>, private_id: Text, gone: Gone, max: usize) {
         let mut forgotten = Vec::new();
         let mut state = self.sessions().0.lock();
@@ -360,8 +375,12 @@ impl NamespaceInner {
         }
         let is_new = !std::mem::replace(&mut state.is_expiring, true);
         drop(state);
-        // User values, and stays: they may call back.
-        drop(forgotten);
+        // User values, stays and the hook: they may call back.
+        for client in forgotten {
+            if let Whereabouts::Gone(gone) = client {
+                self.session_over(&gone.socket);
+            }
+        }
         // Not a task of user code, which a shutdown would wait for.
         if is_new {
             match Handle::try_current() {
@@ -396,11 +415,11 @@ impl Sessions {
     }
 
     /// Takes what was kept, for a client that is now returning.
-    fn take(&self, private_id: &Text) -> Option<SocketData> {
+    fn take(&self, private_id: &Text) -> Option<Gone> {
         let mut state = self.0.lock();
         let client = state.clients.get_mut(private_id)?;
         match std::mem::replace(client, Whereabouts::Returning) {
-            Whereabouts::Gone(gone) => Some(gone.data),
+            Whereabouts::Gone(gone) => Some(gone),
             other => {
                 *client = other;
                 None
@@ -414,6 +433,8 @@ impl Drop for Returning {
         let mut state = self.namespace.sessions().0.lock();
         if let Some(Whereabouts::Returning) = state.clients.get(&self.private_id) {
             state.clients.remove(&self.private_id);
+            drop(state);
+            self.namespace.session_over(&self.socket);
         }
     }
 }
@@ -461,13 +482,9 @@ async fn expire(namespace: Weak<NamespaceInner>) {
         (expired, next) = namespace.sessions().0.lock().expire(Instant::now());
         // Many expire at a time.
         next = next.map(|due| due.max(Instant::now() + SHORTEST_SLEEP));
-        let recovery = namespace.shared().config.recovery.as_ref();
-        let hook = recovery.and_then(|recovery| recovery.on_expired.as_ref());
-        for gone in &expired {
-            if let (Some(hook), Whereabouts::Gone(gone)) = (hook, gone)
-                && catch_unwind(AssertUnwindSafe(|| hook(&gone.socket))).is_err()
-            {
-                tracing::error!(target: "socket.io:namespace", namespace = namespace.name(), "the hook for sessions that expired panicked");
+        for client in expired {
+            if let Whereabouts::Gone(gone) = client {
+                namespace.session_over(&gone.socket);
             }
         }
     }
