@@ -35,17 +35,17 @@ enum Form {
 }
 
 #[derive(Clone)]
-struct Other {
-    content: Content,
-    may_compress: bool,
-}
-
-#[derive(Clone)]
-enum Content {
+enum Other {
     /// A long text in the memory where it was composed: header and all stand behind some headroom, from `start` on.
-    Text { buf: Vec<u8>, start: usize },
+    Text { buf: Vec<u8>, start: usize, may_compress: bool },
     /// [`HEADROOM`] bytes that end with the WebSocket header, which begins at `start`.
-    Binary { header: [u8; HEADROOM], start: usize, payload: Bytes, packet: OnceLock<Vec<u8>> },
+    Binary {
+        header: [u8; HEADROOM],
+        start: usize,
+        payload: Bytes,
+        packet: OnceLock<Vec<u8>>,
+        may_compress: bool,
+    },
 }
 
 impl SharedFrame {
@@ -62,11 +62,8 @@ impl SharedFrame {
     pub fn binary(payload: Bytes) -> Self {
         let mut header = [0; HEADROOM];
         let start = write_header(&mut header, OPCODE_BINARY, payload.len());
-        Self::other(Content::Binary { header, start, payload, packet: OnceLock::new() })
-    }
-
-    fn other(content: Content) -> Self {
-        Self(Form::Other(Arc::new(Other { content, may_compress: true })))
+        let packet = OnceLock::new();
+        Self(Form::Other(Arc::new(Other::Binary { header, start, payload, packet, may_compress: true })))
     }
 
     /// The same message, which no transport is to compress.
@@ -80,7 +77,11 @@ impl SharedFrame {
                     *flag = MAY_NOT_COMPRESS;
                 }
             }
-            Form::Other(other) => Arc::make_mut(other).may_compress = false,
+            Form::Other(other) => match Arc::make_mut(other) {
+                Other::Text { may_compress, .. } | Other::Binary { may_compress, .. } => {
+                    *may_compress = false
+                }
+            },
         }
         self
     }
@@ -90,7 +91,9 @@ impl SharedFrame {
     pub fn may_compress(&self) -> bool {
         match &self.0 {
             Form::Text(frame) => frame.first() == Some(&MAY_COMPRESS),
-            Form::Other(other) => other.may_compress,
+            Form::Other(other) => match &**other {
+                Other::Text { may_compress, .. } | Other::Binary { may_compress, .. } => *may_compress,
+            },
         }
     }
 
@@ -99,9 +102,9 @@ impl SharedFrame {
     pub fn websocket(&self) -> [&[u8]; 2] {
         match &self.0 {
             Form::Text(frame) => [tail(frame, FLAG), &[]],
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, start } => [tail(buf, *start), &[]],
-                Content::Binary { header, start, payload, .. } => [tail(header, *start), payload],
+            Form::Other(other) => match &**other {
+                Other::Text { buf, start, .. } => [tail(buf, *start), &[]],
+                Other::Binary { header, start, payload, .. } => [tail(header, *start), payload],
             },
         }
     }
@@ -112,9 +115,9 @@ impl SharedFrame {
     pub fn packet(&self) -> &[u8] {
         match &self.0 {
             Form::Text(frame) => tail(frame, FLAG + header_len(frame)),
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, .. } => tail(buf, HEADROOM),
-                Content::Binary { payload, packet, .. } => packet.get_or_init(|| {
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => tail(buf, HEADROOM),
+                Other::Binary { payload, packet, .. } => packet.get_or_init(|| {
                     let packet = PacketRef::Message(MessageRef::Binary(payload));
                     let mut buf = Vec::with_capacity(packet.encoded_len());
                     packet.encode_into(&mut buf);
@@ -129,9 +132,9 @@ impl SharedFrame {
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Text(frame) => frame.len() - FLAG - header_len(frame) - 1,
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, .. } => buf.len() - TEXT_START,
-                Content::Binary { payload, .. } => payload.len(),
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => buf.len() - TEXT_START,
+                Other::Binary { payload, .. } => payload.len(),
             },
         }
     }
@@ -164,9 +167,9 @@ impl SharedFrame {
     fn as_binary(&self) -> Option<&Bytes> {
         match &self.0 {
             Form::Text(_) => None,
-            Form::Other(other) => match &other.content {
-                Content::Text { .. } => None,
-                Content::Binary { payload, .. } => Some(payload),
+            Form::Other(other) => match &**other {
+                Other::Text { .. } => None,
+                Other::Binary { payload, .. } => Some(payload),
             },
         }
     }
@@ -335,7 +338,7 @@ impl TextFrameBuf {
         }
         let mut buf = std::mem::take(self).buf;
         buf.shrink_to_fit();
-        SharedFrame::other(Content::Text { buf, start })
+        SharedFrame(Form::Other(Arc::new(Other::Text { buf, start, may_compress: true })))
     }
 }
 

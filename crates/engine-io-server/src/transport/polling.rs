@@ -132,16 +132,17 @@ where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    let described = Described::by(&headers);
+    if described.is_coded {
         return Err(Refusal::ContentEncoding);
     }
     session.drive(|core| core.machine.handle_post()).map_err(refusal)?;
     let mut running = WhileReading { session, failure: Some(CloseReason::TransportError) };
-    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
+    if described.is_binary {
         // Only protocol 3 knows binary payloads.
         return Err(Refusal::BadPayload);
     }
-    let body = match collect(&headers, body, limits.max_payload_bytes).await {
+    let body = match collect(described.announced, body, limits.max_payload_bytes).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             let max = limits.max_payload_bytes;
@@ -194,6 +195,30 @@ where
     Ok(respond(StatusCode::OK, "text/html", Bytes::from_static(b"ok")))
 }
 
+/// What a POST says of its body. Its headers are passed through once: they are few, and each look-up would cost as much.
+#[derive(Default)]
+struct Described {
+    is_binary: bool,
+    is_coded: bool,
+    announced: Option<u64>,
+}
+
+impl Described {
+    fn by(headers: &HeaderMap) -> Self {
+        let mut described = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                described.is_binary = value == "application/octet-stream";
+            } else if *name == CONTENT_LENGTH {
+                described.announced = value.to_str().ok().and_then(|length| length.parse().ok());
+            } else if *name == CONTENT_ENCODING {
+                described.is_coded |= value != "identity";
+            }
+        }
+        described
+    }
+}
+
 /// Ends the POST in the session's eyes, as a failure unless all went well.
 struct WhileReading<'a> {
     session: &'a Session,
@@ -216,12 +241,11 @@ enum BodyError {
 }
 
 /// Reads a body that may not be longer than `max`; what it announces is only believed if it is too much.
-async fn collect<B>(headers: &HeaderMap, body: B, max: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(announced: Option<u64>, body: B, max: usize) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let mut is_too_large = announced.is_some_and(|announced| announced > max as u64);
     let mut body = pin!(body);
     let mut whole = Whole::Nothing;
