@@ -35,15 +35,9 @@ enum Form {
 }
 
 #[derive(Clone)]
-struct Other {
-    content: Content,
-    may_compress: bool,
-}
-
-#[derive(Clone)]
-enum Content {
+enum Other {
     /// A long text in the memory where it was composed: header and all stand behind some headroom, from `start` on.
-    Text { buf: Vec<u8>, start: usize },
+    Text { buf: Vec<u8>, start: usize, may_compress: bool },
     /// [`HEADROOM`] bytes that end with the WebSocket header, which begins at `start`.
     Binary {
         header: [u8; HEADROOM],
@@ -51,6 +45,7 @@ enum Content {
         payload: Bytes,
         packet: OnceLock<Vec<u8>>,
         v3: OnceLock<Vec<u8>>,
+        may_compress: bool,
     },
 }
 
@@ -68,11 +63,8 @@ impl SharedFrame {
     pub fn binary(payload: Bytes) -> Self {
         let mut header = [0; HEADROOM];
         let start = write_header(&mut header, OPCODE_BINARY, payload.len());
-        Self::other(Content::Binary { header, start, payload, packet: OnceLock::new(), v3: OnceLock::new() })
-    }
-
-    fn other(content: Content) -> Self {
-        Self(Form::Other(Arc::new(Other { content, may_compress: true })))
+        let (packet, v3) = (OnceLock::new(), OnceLock::new());
+        Self(Form::Other(Arc::new(Other::Binary { header, start, payload, packet, v3, may_compress: true })))
     }
 
     /// The same message, which no transport is to compress.
@@ -86,7 +78,11 @@ impl SharedFrame {
                     *flag = MAY_NOT_COMPRESS;
                 }
             }
-            Form::Other(other) => Arc::make_mut(other).may_compress = false,
+            Form::Other(other) => match Arc::make_mut(other) {
+                Other::Text { may_compress, .. } | Other::Binary { may_compress, .. } => {
+                    *may_compress = false
+                }
+            },
         }
         self
     }
@@ -96,7 +92,9 @@ impl SharedFrame {
     pub fn may_compress(&self) -> bool {
         match &self.0 {
             Form::Text(frame) => frame.first() == Some(&MAY_COMPRESS),
-            Form::Other(other) => other.may_compress,
+            Form::Other(other) => match &**other {
+                Other::Text { may_compress, .. } | Other::Binary { may_compress, .. } => *may_compress,
+            },
         }
     }
 
@@ -105,9 +103,9 @@ impl SharedFrame {
     pub fn websocket(&self) -> [&[u8]; 2] {
         match &self.0 {
             Form::Text(frame) => [tail(frame, FLAG), &[]],
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, start } => [tail(buf, *start), &[]],
-                Content::Binary { header, start, payload, .. } => [tail(header, *start), payload],
+            Form::Other(other) => match &**other {
+                Other::Text { buf, start, .. } => [tail(buf, *start), &[]],
+                Other::Binary { header, start, payload, .. } => [tail(header, *start), payload],
             },
         }
     }
@@ -117,7 +115,7 @@ impl SharedFrame {
     #[must_use]
     pub fn websocket_v3(&self) -> [&[u8]; 2] {
         let Form::Other(other) = &self.0 else { return self.websocket() };
-        let Content::Binary { payload, v3, .. } = &other.content else { return self.websocket() };
+        let Other::Binary { payload, v3, .. } = &**other else { return self.websocket() };
         let frame = v3.get_or_init(|| {
             let mut header = [0; HEADROOM];
             let start = write_header(&mut header, OPCODE_BINARY, 1 + payload.len());
@@ -132,9 +130,9 @@ impl SharedFrame {
     pub fn packet(&self) -> &[u8] {
         match &self.0 {
             Form::Text(frame) => tail(frame, FLAG + header_len(frame)),
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, .. } => tail(buf, HEADROOM),
-                Content::Binary { payload, packet, .. } => packet.get_or_init(|| {
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => tail(buf, HEADROOM),
+                Other::Binary { payload, packet, .. } => packet.get_or_init(|| {
                     let packet = PacketRef::Message(MessageRef::Binary(payload));
                     let mut buf = Vec::with_capacity(packet.encoded_len());
                     packet.encode_into(&mut buf);
@@ -149,9 +147,9 @@ impl SharedFrame {
     pub fn len(&self) -> usize {
         match &self.0 {
             Form::Text(frame) => frame.len() - FLAG - header_len(frame) - 1,
-            Form::Other(other) => match &other.content {
-                Content::Text { buf, .. } => buf.len() - TEXT_START,
-                Content::Binary { payload, .. } => payload.len(),
+            Form::Other(other) => match &**other {
+                Other::Text { buf, .. } => buf.len() - TEXT_START,
+                Other::Binary { payload, .. } => payload.len(),
             },
         }
     }
@@ -184,9 +182,9 @@ impl SharedFrame {
     pub(crate) fn as_binary(&self) -> Option<&Bytes> {
         match &self.0 {
             Form::Text(_) => None,
-            Form::Other(other) => match &other.content {
-                Content::Text { .. } => None,
-                Content::Binary { payload, .. } => Some(payload),
+            Form::Other(other) => match &**other {
+                Other::Text { .. } => None,
+                Other::Binary { payload, .. } => Some(payload),
             },
         }
     }
@@ -355,7 +353,7 @@ impl TextFrameBuf {
         }
         let mut buf = std::mem::take(self).buf;
         buf.shrink_to_fit();
-        SharedFrame::other(Content::Text { buf, start })
+        SharedFrame(Form::Other(Arc::new(Other::Text { buf, start, may_compress: true })))
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn answer(
     };
     let mut response = respond(StatusCode::OK, content_type, body);
     let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from(ACCEPT_ENCODING));
+    headers.insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
     if let Some(coding) = coding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
     }
@@ -103,5 +103,5 @@ impl Drop for WhileAnswering<'_> {
     }
 }
 
-/// What is longer is compressed on a thread for such work: this much takes up to half a millisecond.
+/// What is longer is compressed on a thread for such work: this much takes about half a millisecond.
 const MAX_IN_PLACE: usize = 64 << 10;

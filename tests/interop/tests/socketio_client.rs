@@ -140,6 +140,13 @@ fn check_limits(transport: &str) {
     }
 }
 
+#[test]
+fn large_events_reach_a_client_that_takes_compressed_answers() {
+    for server in [reference("playground"), conformance("playground")] {
+        run_script("socketio-compression.mjs", &[&server.url(), "polling"]);
+    }
+}
+
 /// What one script leaves behind does not hinder the next.
 #[test]
 fn one_server_for_all_transports() {

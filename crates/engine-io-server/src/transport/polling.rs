@@ -212,7 +212,8 @@ where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    let described = Described::by(&headers);
+    if described.is_coded {
         return Err(Refusal::ContentEncoding);
     }
     let overlap = "a second POST while one was being read";
@@ -222,12 +223,11 @@ where
         failure: Some((CloseReason::TransportError, "the client went away while its POST was read".into())),
     };
     let protocol = session.revision();
-    let is_binary = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == OCTETS);
-    if is_binary && protocol == Protocol::V4 {
+    if described.is_binary && protocol == Protocol::V4 {
         running.failure = Some((CloseReason::TransportError, "a binary body".into()));
         return Err(Refusal::BadPayload);
     }
-    let body = match collect(&headers, body, limits.max_payload_bytes).await {
+    let body = match collect(described.announced, body, limits.max_payload_bytes).await {
         Ok(body) => body,
         Err(BodyError::TooLarge) => {
             let max = limits.max_payload_bytes;
@@ -241,7 +241,7 @@ where
             return Err(Refusal::BadPayload);
         }
     };
-    let Some(packets) = Packets::of(&body, protocol, is_binary, &limits) else {
+    let Some(packets) = Packets::of(&body, protocol, described.is_binary, &limits) else {
         running.failure = Some((CloseReason::ParseError, "the body is not UTF-8".into()));
         return Err(Refusal::BadPayload);
     };
@@ -314,6 +314,30 @@ impl<'a> Iterator for Packets<'a> {
     }
 }
 
+/// What a POST says of its body. Its headers are passed through once: they are few, and each look-up would cost as much.
+#[derive(Default)]
+struct Described {
+    is_binary: bool,
+    is_coded: bool,
+    announced: Option<u64>,
+}
+
+impl Described {
+    fn by(headers: &HeaderMap) -> Self {
+        let mut described = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                described.is_binary = value == OCTETS;
+            } else if *name == CONTENT_LENGTH {
+                described.announced = value.to_str().ok().and_then(|length| length.parse().ok());
+            } else if *name == CONTENT_ENCODING {
+                described.is_coded |= value != "identity";
+            }
+        }
+        described
+    }
+}
+
 /// Ends the POST in the session's eyes, as a failure unless all went well.
 struct WhileReading<'a> {
     session: &'a Session,
@@ -339,12 +363,11 @@ enum BodyError {
 }
 
 /// Reads a body that may not be longer than `max`; what it announces is only believed if it is too much.
-async fn collect<B>(headers: &HeaderMap, body: B, max: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(announced: Option<u64>, body: B, max: usize) -> Result<Bytes, BodyError>
 where
     B: http_body::Body,
     B::Error: fmt::Display,
 {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let mut is_too_large = announced.is_some_and(|announced| announced > max as u64);
     let mut body = pin!(body);
     let mut whole = Whole::Nothing;

@@ -101,7 +101,8 @@ impl Socket {
         if !self.0.is_expected() {
             return Err(EmitError::Disconnected);
         }
-        let options = BroadcastOptions::to_socket(self.id()).with_flags(*flags);
+        let mut options = BroadcastOptions::new().to(self.id()).with_flags(*flags);
+        options.flags_mut().direct = true;
         drop(namespace.send(&packet, &options, || namespace.adapter().broadcast(&packet, &options)));
         drop(take_waking());
         Ok(())
