@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::wait;
 use test_support::ws::{Received, WebSocket};
 use tokio::sync::mpsc;
 
@@ -96,7 +95,7 @@ impl Client {
         }
         drop(done);
         while !self.is_over {
-            self.listen(&mut connection, wait::PATIENCE).await;
+            self.listen(&mut connection, Duration::ZERO).await;
         }
         self.tally.events_checked = self.progress.n_events;
         self.tally
@@ -182,12 +181,11 @@ impl Client {
         connection
     }
 
-    /// Reads what comes, for as long as that, or to the end.
+    /// Reads what comes for as long as that, and then one event more: the next may be on its way already.
     async fn listen(&mut self, connection: &mut WebSocket, time: Duration) {
-        let end = tokio::time::Instant::now() + time;
-        while !self.is_over
-            && let Ok(received) = tokio::time::timeout_at(end, connection.receive()).await
-        {
+        let end = Instant::now() + time;
+        loop {
+            let received = connection.receive().await;
             match received {
                 Received::Text(text) if text == "2" => connection.send_text("3").await,
                 Received::Text(text) => {
@@ -200,6 +198,9 @@ impl Client {
                     self.take(serde_json::from_str(json).expect("JSON"));
                 }
                 other => return self.flaw(format!("got {other:?}")),
+            }
+            if self.is_over || Instant::now() >= end {
+                return;
             }
         }
     }
@@ -214,7 +215,7 @@ impl Client {
             (Some("n"), Some(n)) => self.progress.got(n, &self.expected),
             (Some("end"), Some(n)) => {
                 self.is_over = true;
-                self.progress.got(n, &self.expected)
+                self.progress.end(n, &self.expected)
             }
             (Some("noise"), None) => Ok(()),
             _ => Err(format!("got {args:?}")),
