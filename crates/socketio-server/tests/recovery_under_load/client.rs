@@ -20,7 +20,8 @@ pub(crate) struct Client {
     random: Random,
     progress: Progress,
     session: Session,
-    joined_at: Instant,
+    /// When it asked for its session: that began a little later.
+    asked_at: Instant,
     tally: Tally,
     is_over: bool,
 }
@@ -79,7 +80,7 @@ impl Client {
             random,
             progress: Progress::of(idx),
             session: Session::default(),
-            joined_at: Instant::now(),
+            asked_at: Instant::now(),
             tally: Tally::default(),
             is_over: false,
         }
@@ -129,7 +130,7 @@ impl Client {
         }
         tokio::time::sleep(absent).await;
         let before = self.session.sid.clone();
-        let missed_since = self.progress.at.unwrap_or(self.joined_at);
+        let missed_since = self.progress.at.unwrap_or(self.asked_at);
         let connection = self.connect().await;
         let is_recovered = self.session.sid == before;
         self.tally.losses += 1;
@@ -158,6 +159,7 @@ impl Client {
     async fn connect(&mut self) -> WebSocket {
         let mut connection = WebSocket::connect(self.server, "/socket.io/?EIO=4&transport=websocket").await;
         connection.text().await;
+        let asked_at = Instant::now();
         let mut auth = json!({ "client": self.idx });
         if let Some(pid) = &self.session.pid {
             auth["pid"] = pid.as_str().into();
@@ -174,7 +176,7 @@ impl Client {
         if sid != self.session.sid {
             self.progress.forget();
             self.session.offset = None;
-            self.joined_at = Instant::now();
+            self.asked_at = asked_at;
         }
         self.session.sid = sid;
         self.session.pid = answer["pid"].as_str().map(ToOwned::to_owned);
