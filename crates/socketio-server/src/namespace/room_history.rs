@@ -2,11 +2,16 @@
 //! when the event was sent.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_io_parser::Text;
-use socketio_adapter::RoomChange;
+use hashbrown::HashSet;
+use socketio_adapter::{Room, RoomChange};
 use tokio::time::Instant;
+
+use crate::namespace::{NamespaceInner, RoomsChanged};
+use crate::socket::SocketInner;
 
 /// The changes of one socket's rooms, as far back as somebody may have missed an event.
 #[derive(Debug, Default)]
@@ -52,6 +57,69 @@ impl RoomHistory {
     /// From where on all changes are known, if not from the session's start.
     pub(super) fn since(&self) -> Option<Text> {
         self.since.clone()
+    }
+}
+
+impl NamespaceInner {
+    /// Lets a socket join or leave rooms by `change`, and notes what that did.
+    pub(crate) fn change_rooms<R>(
+        self: &Arc<Self>,
+        socket: &SocketInner,
+        mut change: impl FnMut(Option<&mut RoomsChanged>) -> R,
+    ) -> R {
+        let Some(key) = socket.session() else { return change(None) };
+        self.between_events(|at| {
+            // Before the change: whoever sees what it did to the rooms waits for the note.
+            let mut history = key.room_history.lock();
+            let mut changed = RoomsChanged::new();
+            let result = change(Some(&mut changed));
+            if let Some(at) = at {
+                self.note_changes(&mut history, &at, changed);
+            }
+            result
+        })
+    }
+
+    /// Calls `resume`, which lets a socket in again and says whether that went well, and notes what middleware has done to
+    /// its rooms. The log ends `at` this position, and is locked.
+    pub(crate) fn resume_session(
+        &self,
+        socket: &SocketInner,
+        rooms_before: &[Room],
+        at: &Text,
+        resume: impl FnOnce() -> bool,
+    ) -> bool {
+        let Some(key) = socket.session() else { return resume() };
+        let mut history = key.room_history.lock();
+        if !resume() {
+            return false;
+        }
+        let rooms = socket.rooms();
+        let (before, now): (HashSet<&Room>, HashSet<&Room>) =
+            (rooms_before.iter().collect(), rooms.iter().collect());
+        let left = before.difference(&now).map(|room| (Room::clone(room), false));
+        let joined = now.difference(&before).map(|room| (Room::clone(room), true));
+        self.note_changes(&mut history, at, left.chain(joined));
+        true
+    }
+
+    fn note_changes(
+        &self,
+        history: &mut RoomHistory,
+        at: &Text,
+        changed: impl IntoIterator<Item = (Room, bool)>,
+    ) {
+        let Some(limits) = self.history_limits() else { return };
+        for (room, is_join) in changed {
+            let change = if is_join { RoomChange::joined } else { RoomChange::left };
+            history.note(change(room, at.clone()), limits);
+        }
+    }
+
+    pub(super) fn history_limits(&self) -> Option<HistoryLimits> {
+        let config = &self.shared().config;
+        let max_age = config.recovery.as_ref()?.limits.max_age;
+        Some(HistoryLimits { max_age, max_changes: config.rooms.max_rooms_per_socket })
     }
 }
 

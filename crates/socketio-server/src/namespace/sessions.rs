@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use engine_io_parser::Text;
 use engine_io_server::random_id;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde_json::{Map, Value};
-use socketio_adapter::{DEFAULT_REQUEST_TIMEOUT, Replay, Restored, Room, RoomChange, Session, SocketId};
+use socketio_adapter::{DEFAULT_REQUEST_TIMEOUT, Replay, Restored, Room, Session, SocketId};
 use socketio_parser::Payload;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use crate::DisconnectReason;
 use crate::handshake::auth_from_json;
-use crate::namespace::room_history::{HistoryLimits, RoomHistory};
-use crate::namespace::{NamespaceInner, RoomsChanged, Stay, locked_by_adapter};
+use crate::namespace::room_history::RoomHistory;
+use crate::namespace::{NamespaceInner, Stay, locked_by_adapter};
 use crate::socket::{SocketData, SocketInner};
 use crate::sync::Mutex;
 
@@ -60,7 +60,7 @@ pub(crate) struct SessionKey {
     pub(crate) private_id: Text,
     /// Where the log ended when the session began.
     started_at: OnceLock<Text>,
-    room_history: Mutex<RoomHistory>,
+    pub(super) room_history: Mutex<RoomHistory>,
     /// Opens when the socket has left, and the adapter has kept what it keeps.
     is_kept: Arc<Latch>,
 }
@@ -181,69 +181,8 @@ impl NamespaceInner {
         is_in
     }
 
-    /// Lets a socket join or leave rooms by `change`, and notes what that did.
-    pub(crate) fn change_rooms<R>(
-        self: &Arc<Self>,
-        socket: &SocketInner,
-        mut change: impl FnMut(Option<&mut RoomsChanged>) -> R,
-    ) -> R {
-        let Some(key) = socket.session() else { return change(None) };
-        self.between_events(|at| {
-            // Before the change: whoever sees what it did to the rooms waits for the note.
-            let mut history = key.room_history.lock();
-            let mut changed = RoomsChanged::new();
-            let result = change(Some(&mut changed));
-            if let Some(at) = at {
-                self.note_changes(&mut history, &at, changed);
-            }
-            result
-        })
-    }
-
-    /// Calls `resume`, which lets a socket in again and says whether that went well, and notes what middleware has done to
-    /// its rooms. The log ends `at` this position, and is locked.
-    pub(crate) fn resume_session(
-        &self,
-        socket: &SocketInner,
-        rooms_before: &[Room],
-        at: &Text,
-        resume: impl FnOnce() -> bool,
-    ) -> bool {
-        let Some(key) = socket.session() else { return resume() };
-        let mut history = key.room_history.lock();
-        if !resume() {
-            return false;
-        }
-        let rooms = socket.rooms();
-        let (before, now): (HashSet<&Room>, HashSet<&Room>) =
-            (rooms_before.iter().collect(), rooms.iter().collect());
-        let left = before.difference(&now).map(|room| (Room::clone(room), false));
-        let joined = now.difference(&before).map(|room| (Room::clone(room), true));
-        self.note_changes(&mut history, at, left.chain(joined));
-        true
-    }
-
-    fn note_changes(
-        &self,
-        history: &mut RoomHistory,
-        at: &Text,
-        changed: impl IntoIterator<Item = (Room, bool)>,
-    ) {
-        let Some(limits) = self.history_limits() else { return };
-        for (room, is_join) in changed {
-            let change = if is_join { RoomChange::joined } else { RoomChange::left };
-            history.note(change(room, at.clone()), limits);
-        }
-    }
-
-    fn history_limits(&self) -> Option<HistoryLimits> {
-        let config = &self.shared().config;
-        let max_age = config.recovery.as_ref()?.limits.max_age;
-        Some(HistoryLimits { max_age, max_changes: config.rooms.max_rooms_per_socket })
-    }
-
     /// Runs `change` while the adapter delivers no event, at a position of its log.
-    fn between_events<R>(self: &Arc<Self>, mut change: impl FnMut(Option<Text>) -> R) -> R {
+    pub(super) fn between_events<R>(self: &Arc<Self>, mut change: impl FnMut(Option<Text>) -> R) -> R {
         let mut result = None;
         locked_by_adapter(|| self.adapter().between_events(&mut |at| result = Some(change(at))));
         // An adapter that has not called it costs the position, and no more.

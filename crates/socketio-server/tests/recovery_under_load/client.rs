@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::wait;
 use test_support::ws::{Received, WebSocket};
 use tokio::sync::mpsc;
 
@@ -21,7 +20,8 @@ pub(crate) struct Client {
     random: Random,
     progress: Progress,
     session: Session,
-    joined_at: Instant,
+    /// When it asked for its session: that began a little later.
+    asked_at: Instant,
     tally: Tally,
     is_over: bool,
 }
@@ -80,7 +80,7 @@ impl Client {
             random,
             progress: Progress::of(idx),
             session: Session::default(),
-            joined_at: Instant::now(),
+            asked_at: Instant::now(),
             tally: Tally::default(),
             is_over: false,
         }
@@ -96,7 +96,7 @@ impl Client {
         }
         drop(done);
         while !self.is_over {
-            self.listen(&mut connection, wait::PATIENCE).await;
+            self.listen(&mut connection, Duration::ZERO).await;
         }
         self.tally.events_checked = self.progress.n_events;
         self.tally
@@ -130,7 +130,7 @@ impl Client {
         }
         tokio::time::sleep(absent).await;
         let before = self.session.sid.clone();
-        let missed_since = self.progress.at.unwrap_or(self.joined_at);
+        let missed_since = self.progress.at.unwrap_or(self.asked_at);
         let connection = self.connect().await;
         let is_recovered = self.session.sid == before;
         self.tally.losses += 1;
@@ -159,6 +159,7 @@ impl Client {
     async fn connect(&mut self) -> WebSocket {
         let mut connection = WebSocket::connect(self.server, "/socket.io/?EIO=4&transport=websocket").await;
         connection.text().await;
+        let asked_at = Instant::now();
         let mut auth = json!({ "client": self.idx });
         if let Some(pid) = &self.session.pid {
             auth["pid"] = pid.as_str().into();
@@ -175,19 +176,18 @@ impl Client {
         if sid != self.session.sid {
             self.progress.forget();
             self.session.offset = None;
-            self.joined_at = Instant::now();
+            self.asked_at = asked_at;
         }
         self.session.sid = sid;
         self.session.pid = answer["pid"].as_str().map(ToOwned::to_owned);
         connection
     }
 
-    /// Reads what comes, for as long as that, or to the end.
+    /// Reads what comes for as long as that, and then one event more: the next may be on its way already.
     async fn listen(&mut self, connection: &mut WebSocket, time: Duration) {
-        let end = tokio::time::Instant::now() + time;
-        while !self.is_over
-            && let Ok(received) = tokio::time::timeout_at(end, connection.receive()).await
-        {
+        let end = Instant::now() + time;
+        loop {
+            let received = connection.receive().await;
             match received {
                 Received::Text(text) if text == "2" => connection.send_text("3").await,
                 Received::Text(text) => {
@@ -200,6 +200,9 @@ impl Client {
                     self.take(serde_json::from_str(json).expect("JSON"));
                 }
                 other => return self.flaw(format!("got {other:?}")),
+            }
+            if self.is_over || Instant::now() >= end {
+                return;
             }
         }
     }
@@ -214,7 +217,7 @@ impl Client {
             (Some("n"), Some(n)) => self.progress.got(n, &self.expected),
             (Some("end"), Some(n)) => {
                 self.is_over = true;
-                self.progress.got(n, &self.expected)
+                self.progress.end(n, &self.expected)
             }
             (Some("noise"), None) => Ok(()),
             _ => Err(format!("got {args:?}")),

@@ -20,6 +20,7 @@ pub(crate) struct Progress {
     client: usize,
     /// The place in the list of what must come next; before its session has begun, nothing is known.
     next: Option<usize>,
+    is_flawed: bool,
     /// When the last event was said that the client has got.
     pub(crate) at: Option<Instant>,
     pub(crate) n_events: u64,
@@ -38,7 +39,7 @@ impl Expected {
 
 impl Progress {
     pub(crate) fn of(client: usize) -> Self {
-        Self { client, next: None, at: None, n_events: 0 }
+        Self { client, next: None, is_flawed: false, at: None, n_events: 0 }
     }
 
     /// The client has a new session: what was before does not count.
@@ -58,6 +59,14 @@ impl Progress {
         Ok(())
     }
 
+    /// This event is the last of all.
+    pub(crate) fn end(&mut self, n: u64, expected: &Expected) -> Result<(), String> {
+        if self.next.is_none() && !self.is_flawed {
+            return Err("the first event of its session is missing".to_owned());
+        }
+        self.got(n, expected)
+    }
+
     /// The client has got an event.
     pub(crate) fn got(&mut self, n: u64, expected: &Expected) -> Result<(), String> {
         let Some(next) = self.next else { return Ok(()) };
@@ -70,7 +79,7 @@ impl Progress {
             return Ok(());
         }
         // One flaw is enough for this session.
-        self.next = None;
+        (self.next, self.is_flawed) = (None, true);
         Err(match events.binary_search_by_key(&n, |event| event.n) {
             Ok(known) if known < next => format!("{n} came twice, or too late"),
             Ok(known) => {
@@ -99,4 +108,5 @@ fn each_kind_of_flaw_is_seen() {
     assert_eq!(read(&[2, 4, 5, 4]), Err("4 came twice, or too late".to_owned()));
     assert_eq!(read(&[2, 3]), Err("3 is not for it".to_owned()));
     assert!(Progress::of(0).begin(3, &expected).is_err());
+    assert!(Progress::of(0).end(6, &expected).is_err());
 }
