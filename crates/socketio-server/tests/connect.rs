@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio_server::{Auth, DisconnectReason, Handshake, Namespace, Server, Socket, State};
+use socketio_server::{Auth, DisconnectReason, Handshake, Namespace, Reply, Server, Socket, State};
 use support::{Notes, Peer, TestConnection, build, server, settle};
 
 #[tokio::test(start_paused = true)]
@@ -344,4 +344,26 @@ async fn a_dropped_server_is_gone_with_its_sockets() {
     drop(peer);
     assert!(socket.namespace().server().is_none());
     assert!(!socket.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_stands_for_its_root_namespace() {
+    let io = server();
+    let (root, _other) = (io.of("/"), io.of("/other"));
+    assert_eq!((io.name(), root.name(), io.of("").name()), ("/", "/", "/"));
+    let mut peer = Peer::join(&io);
+    let id = peer.enter("/other");
+    root.on("hello", async || Reply("root"));
+    peer.send(r#"20["hello"]"#);
+    assert_eq!(peer.take(), [r#"30["root"]"#]);
+    io.emit("a", 1);
+    io.send("b");
+    io.to("nowhere").emit("c", 1);
+    io.within(io.sockets()[0].id().as_str()).emit("d", 1);
+    io.except(io.sockets()[0].id().as_str()).emit("e", 1);
+    io.local().emit("f", 1);
+    assert_eq!(peer.take(), [r#"2["a",1]"#, r#"2["message","b"]"#, r#"2["d",1]"#, r#"2["f",1]"#]);
+    assert_eq!(io.all_sockets().await.ids, [io.sockets()[0].id().clone()]);
+    assert_ne!(io.sockets()[0].id().as_str(), id);
+    assert!(io.emit("connect", ()).await.is_err(), "a reserved name");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use socketio_server::{Data, Reply, Server, Socket};
+use socketio_server::{Data, Forbidden, Reply, Server, Socket};
 use test_support::http::{Request, send};
 use test_support::polling::Polling;
 use test_support::wait;
@@ -104,4 +104,36 @@ async fn a_shutdown_closes_connections_and_frees_the_port() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_address_is_bound_at_once_or_the_caller_hears_that_it_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let io = echo();
+    let error = io.listen(address).await.expect_err("somebody else listens there");
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    drop(taken);
+    let serving = io.clone();
+    tokio::spawn(async move { serving.listen(address).await });
+    wait::until("the server to listen", || std::net::TcpStream::connect(address).is_ok()).await;
+    check_websocket(address).await;
+}
+
+#[tokio::test]
+async fn a_predicate_lets_requests_in_on_any_path_below_or_refuses_them() {
+    for (is_allowed, status, body) in
+        [(true, 200, None), (false, 403, Some(r#"{"code":4,"message":"not today"}"#))]
+    {
+        let io = Server::builder().allow_request(move |_| async move {
+            if is_allowed { Ok(()) } else { Err(Forbidden::new("not today")) }
+        });
+        let io = io.build().expect("the options fit together");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(async move { io.serve(listener).await });
+        let answer = send(address, Request::get("/socket.io/default/?transport=polling&EIO=4")).await;
+        assert_eq!(answer.status, status);
+        assert!(body.is_none_or(|body| answer.text() == body));
+    }
 }

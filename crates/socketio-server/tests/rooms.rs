@@ -399,3 +399,9 @@ async fn a_broadcast_of_another_node_can_ask_for_acks() {
     ];
     assert_eq!(answers, expected);
 }
+
+#[test]
+fn rooms_are_bounded_by_default() {
+    let limits = socketio_server::RoomLimits::default();
+    assert_eq!((limits.max_rooms_per_socket, limits.max_room_name_bytes), (10_000, 512));
+}

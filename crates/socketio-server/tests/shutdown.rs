@@ -222,3 +222,20 @@ async fn close_sessions_leaves_the_listener_alone() {
     }
     assert!(!serving.is_finished());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_listened_can_be_closed_and_leaves_no_task() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let io = server();
+    io.close().await;
+    io.reopen();
+    let mut peers = [Peer::join(&io), Peer::open(&io)];
+    peers[0].send(r#"2["nobody listens"]"#);
+    io.close().await;
+    assert_eq!(peers[0].notice_close(), Some(DisconnectReason::ServerShuttingDown));
+    // It has joined nothing, and is of no engine: whoever opened it closes it.
+    peers[1].hang_up(DisconnectReason::TransportClose);
+    assert_eq!(io.n_sockets(), 0);
+    settle().await;
+    assert_eq!(tasks(), 0, "a process ends when its main task does");
+}
