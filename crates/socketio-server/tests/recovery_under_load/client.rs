@@ -49,6 +49,8 @@ pub(crate) struct Tally {
     pub(crate) back_too_late: u64,
     pub(crate) taken_over: u64,
     pub(crate) without_offset: u64,
+    /// Connections that were closed instead of an answer.
+    pub(crate) asked_again: u64,
 }
 
 /// How a connection is lost.
@@ -168,7 +170,14 @@ impl Client {
             }
         }
         connection.send_text(&format!("40{auth}")).await;
-        let answer = connection.text().await;
+        let answer = match connection.receive().await {
+            Received::Text(answer) => answer,
+            // What it had missed became too old while it was decided about: stock clients ask again, too.
+            _ => {
+                self.tally.asked_again += 1;
+                return Box::pin(self.connect()).await;
+            }
+        };
         let answer: Option<Value> =
             answer.strip_prefix("40").and_then(|json| serde_json::from_str(json).ok());
         let answer = answer.expect("the answer to CONNECT comes first");
@@ -242,5 +251,6 @@ impl Tally {
         self.back_too_late += other.back_too_late;
         self.taken_over += other.taken_over;
         self.without_offset += other.without_offset;
+        self.asked_again += other.asked_again;
     }
 }

@@ -116,6 +116,7 @@ async fn run(plan: Plan) {
     serving.await.expect("no panic").expect("it serves to the end");
 
     assert_eq!(total.flaws, [""; 0], "with SOAK_SEED={seed}");
+    assert!(total.asked_again * 1_000 <= total.losses, "{} were not answered", total.asked_again);
     let inside = total.back_in_time;
     assert!(
         inside > 0 && total.taken_over > 0 && total.without_offset > 0,
