@@ -1,4 +1,4 @@
-// usage: PORT=0 reference-server.mjs MODE, which is engine-io, socket-io, playground or playground-msgpack; each but
+// usage: PORT=0 reference-server.mjs MODE, which is engine-io, socket-io, playground, playground-eio3 or playground-msgpack; each but
 // socket-io is there with `-lossy` behind its name, too, and the playgrounds with `-recovery`
 //
 // The official servers with the contracts of `examples/conformance`: they show that a script judges rightly before the
@@ -19,6 +19,8 @@ const MODES = {
   "playground-lossy": (http) => playground(http, 50),
   "playground-msgpack": (http) => playground(http, Infinity, { parser: msgpackParser }),
   "playground-msgpack-lossy": (http) => playground(http, 50, { parser: msgpackParser }),
+  "playground-eio3": (http) => playground(http, Infinity, { allowEIO3: true }),
+  "playground-eio3-lossy": (http) => playground(http, 50, { allowEIO3: true }),
   "playground-recovery": (http) => playground(http, Infinity, { connectionStateRecovery: {} }),
   "playground-msgpack-recovery": (http) => playground(http, Infinity, { parser: msgpackParser, connectionStateRecovery: {} }),
 };

@@ -184,6 +184,19 @@ impl Parser {
         self.encode_value(PacketType::ConnectError, namespace, Some(&encode::Refusal { message, data }))
     }
 
+    /// Encodes a server's refusal as clients before Socket.IO 3 get it (an ERROR packet): the value alone, mostly a text.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_connect_error`](Self::encode_connect_error).
+    pub fn encode_error<T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        error: &T,
+    ) -> Result<EncodedPacket, EncodeError> {
+        self.encode_value(PacketType::ConnectError, namespace, Some(error))
+    }
+
     /// Encodes a DISCONNECT.
     ///
     /// # Errors

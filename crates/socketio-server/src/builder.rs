@@ -117,6 +117,15 @@ impl Builder {
         self.engine(|engine| engine.allow_upgrades(allow))
     }
 
+    /// Whether clients of Socket.IO 1 and 2 are let in, which speak Engine.IO 3. Default: false.
+    ///
+    /// They join the root namespace without asking. What such a client gives with a namespace (`/chat?token=…`) is its
+    /// `auth` there, and a refusal is the text, or the data if there is any. They cannot come back to where they were.
+    #[must_use]
+    pub fn allow_eio3(self, allow: bool) -> Self {
+        self.engine(|engine| engine.allow_eio3(allow))
+    }
+
     /// Which pages of other origins may connect. Default: none.
     #[must_use]
     pub fn origins(self, origins: Origins) -> Self {

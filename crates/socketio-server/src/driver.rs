@@ -19,6 +19,7 @@ use crate::deadlines::{Key, Timed};
 use crate::error::ConnectError;
 use crate::event::dispatch::{self, Event};
 use crate::event::run::Caught;
+use crate::handshake;
 use crate::namespace::{self, LookedUp, NamespaceInner, Stay};
 use crate::server::ServerInner;
 use crate::socket::SocketInner;
@@ -48,7 +49,7 @@ impl Receiver {
         shared.adapters.fix();
         let decoder = shared.parser.decoder();
         let client = ClientInner::new(shared, connection);
-        Self {
+        let mut receiver = Self {
             client,
             server,
             decoder,
@@ -56,7 +57,14 @@ impl Receiver {
             awaits_attachments: false,
             has_failed: false,
             is_closed: false,
+        };
+        if receiver.client.is_legacy() {
+            // These clients take it for granted.
+            if let Err(violation) = receiver.handle_connect("/", None) {
+                receiver.fail(&violation);
+            }
         }
+        receiver
     }
 
     /// A message has come in; messages are to be handed over in order, and never two at a time.
@@ -106,6 +114,10 @@ impl Receiver {
                 }
                 Flow::Continue
             }),
+            Packet::Connect { namespace, .. } if self.client.is_legacy() => {
+                let (name, auth) = handshake::auth_of_query(&namespace);
+                self.handle_connect(name, auth)
+            }
             Packet::Connect { namespace, auth } => self.handle_connect(&namespace, auth),
             Packet::Disconnect { namespace } => {
                 self.client.handle_disconnect(&namespace).map(|()| Flow::Continue)
@@ -280,7 +292,8 @@ impl ClientInner {
             self.schedule(&mut state);
         }
         let name = socket.namespace_inner().name();
-        match self.shared.parser.encode_connect(name, Some(&Welcome::to(socket))) {
+        let welcome = Welcome::to(socket);
+        match self.shared.parser.encode_connect(name, Some(&welcome).filter(|_| !self.is_legacy())) {
             Ok(packet) => drop(self.send(packet)),
             Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT not encoded"),
         }
@@ -386,16 +399,26 @@ impl ClientInner {
     }
 
     fn send_connect_error(&self, namespace: &str, error: &ConnectError) {
-        let packet = self.shared.parser.encode_connect_error(namespace, error.message(), error.data());
+        let parser = &self.shared.parser;
+        let packet = match error.data() {
+            data if !self.is_legacy() => parser.encode_connect_error(namespace, error.message(), data),
+            Some(data) => parser.encode_error(namespace, data),
+            None => parser.encode_error(namespace, error.message()),
+        };
         match packet {
             Ok(packet) => drop(self.send(packet)),
             Err(error) => tracing::error!(target: "socket.io:client", %error, "CONNECT_ERROR not encoded"),
         }
     }
 
+    /// Whether the client is one of Socket.IO 1 or 2.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.connection.protocol() == 3
+    }
+
     /// Ids of the two protocols: clients of the old one compute theirs from the session's.
     fn socket_id(&self, namespace: &str) -> Option<SocketId> {
-        if self.connection.protocol() == 3 {
+        if self.is_legacy() {
             let sid = self.connection.id();
             return Some(match namespace {
                 "/" => SocketId::from(sid),

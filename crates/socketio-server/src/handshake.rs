@@ -189,6 +189,13 @@ fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
+/// What a client of Socket.IO 1 or 2 asks for: the namespace's name, and the query behind it as its credentials.
+pub(crate) fn auth_of_query(namespace: &str) -> (&str, Option<Payload>) {
+    let Some((name, _)) = namespace.split_once('?') else { return (namespace, None) };
+    let json = serde_json::to_string(&Query(namespace)).ok();
+    (name, json.as_deref().and_then(auth_from_json))
+}
+
 /// A time as JavaScript's `Date` prints it, in UTC.
 fn date_string(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];

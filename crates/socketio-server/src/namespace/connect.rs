@@ -12,7 +12,9 @@ use crate::driver::ClientInner;
 use crate::error::{ConnectError, HandlerError};
 use crate::event::run::{Caught, Panicked, poll_once};
 use crate::event::{ConnectContext, MiddlewareError, dispatch};
-use crate::namespace::{Claim, NamespaceInner, Resumed, Returning, Stay, Table, locked_by_adapter};
+use crate::namespace::{
+    Claim, NamespaceInner, Resumed, Returning, SessionKey, Stay, Table, locked_by_adapter,
+};
 use crate::socket::SocketInner;
 use crate::{DisconnectReason, Handshake, Socket};
 
@@ -26,7 +28,8 @@ pub(crate) async fn join(
     auth: Option<Payload>,
 ) {
     namespace.initialize().await;
-    let (auth, claim) = if namespace.recovers() { Claim::take(auth) } else { (auth, None) };
+    let recovers = namespace.recovers() && !client.is_legacy();
+    let (auth, claim) = if recovers { Claim::take(auth) } else { (auth, None) };
     let resumed = match claim {
         Some(claim) => namespace.restore(&claim).await,
         None => None,
@@ -38,7 +41,7 @@ pub(crate) async fn join(
             (SocketInner::resume(id, Arc::clone(&namespace), stay, handshake, kept), Some(comeback))
         }
         None => {
-            let session = namespace.new_session();
+            let session = if recovers { SessionKey::fresh() } else { None };
             (SocketInner::new(id, Arc::clone(&namespace), stay, handshake, session), None)
         }
     };

@@ -99,7 +99,7 @@ pub(crate) struct Claim {
 }
 
 impl SessionKey {
-    fn fresh() -> Option<Self> {
+    pub(super) fn fresh() -> Option<Self> {
         let private_id = random_id()
             .inspect_err(|error| tracing::error!(target: "socket.io:client", %error, "no private id"))
             .ok()?;
@@ -158,10 +158,6 @@ impl NamespaceInner {
     }
 
     /// The key of a socket that is new.
-    pub(crate) fn new_session(self: &Arc<Self>) -> Option<SessionKey> {
-        if self.recovers() { SessionKey::fresh() } else { None }
-    }
-
     /// Calls `open`, which lets a new socket in, and notes where its session begins.
     pub(crate) fn open_session(
         self: &Arc<Self>,
