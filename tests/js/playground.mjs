@@ -17,6 +17,7 @@ export function playground(http, lost, options) {
       echoed += 1;
       if (echoed % lost !== 0) socket.emit("echo", ...args);
     });
+    socket.on("message", (...args) => socket.send(...args));
     socket.on("false", () => socket.emit("false", false));
     socket.on("send-binary", () => socket.emit("binary", { bytes: Buffer.from([1, 2, 3]), list: ["a", Buffer.from([4])] }, Buffer.alloc(0)));
     socket.on("reply", (...args) => args.pop()(...args));

@@ -82,18 +82,39 @@ await runCases({
     for (const event of events) assert.deepEqual(await inbox.take(), event);
     socket.disconnect();
   },
+  "a large document and a large file, three times there and back": async () => {
+    const socket = await join();
+    const entry = (n) => ({ id: n, name: `entrée ${n}`, tags: ["水", null, true, n / 8 - 1], nested: { list: [[n], {}] } });
+    const sent = [Array.from({ length: 5_000 }, (_, n) => entry(n)), Buffer.alloc(300_000, "file")];
+    for (let values = sent, round = 0; round < 3; round++) {
+      const back = heard(socket, "echo");
+      socket.emit("echo", ...values);
+      values = await back;
+      assert.deepEqual(values, sent);
+    }
+    socket.disconnect();
+  },
   "a payload of one megabyte": async () => {
     const text = "水".repeat(200_000) + "x".repeat(400_000);
     await echoes([text]);
     await echoes([Buffer.alloc(1_000_000, 7)]);
   },
   "events that are emitted before the connection stands come first": async () => {
-    const socket = manager().socket("/");
-    const inbox = new Inbox(socket, "echo");
-    for (let i = 0; i < 5; i++) socket.emit("echo", i);
-    await next(socket, "connect", "connect_error");
-    for (let i = 5; i < 10; i++) socket.emit("echo", i);
-    for (let i = 0; i < 10; i++) assert.equal(await inbox.take(), i);
+    for (const namespace of ["/", "/chat"]) {
+      const socket = manager().socket(namespace);
+      const inbox = new Inbox(socket, "echo");
+      for (let i = 0; i < 5; i++) socket.emit("echo", i);
+      await next(socket, "connect", "connect_error");
+      for (let i = 5; i < 10; i++) socket.emit("echo", i);
+      for (let i = 0; i < 10; i++) assert.equal(await inbox.take(), i);
+      socket.disconnect();
+    }
+  },
+  "send and its event": async () => {
+    const socket = await join();
+    const back = heard(socket, "message");
+    socket.send("a", 1);
+    assert.deepEqual(await back, ["a", 1]);
     socket.disconnect();
   },
 

@@ -47,6 +47,16 @@ await runCases({
     chat.disconnect();
     news.disconnect();
   },
+  "two sockets of one namespace are two connections": async () => {
+    const sockets = [1, 2].map(() => io(`${url}/chat`, { transports }));
+    await Promise.all(sockets.map((socket) => next(socket, "connect", "connect_error")));
+    const [first, second] = sockets;
+    assert.notEqual(first.io, second.io);
+    assert.notEqual(first.id, second.id);
+    first.disconnect();
+    assert.equal(await second.emitWithAck("where"), "/chat");
+    second.disconnect();
+  },
   "another namespace on an open connection": async () => {
     const on = manager();
     const root = await join("/", { on });

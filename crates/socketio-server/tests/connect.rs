@@ -51,6 +51,23 @@ async fn several_namespaces_share_one_connection() {
     assert_eq!(io.of("/chat").sockets()[0].client().sockets().len(), 3);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_asked_for_again_is_the_same() {
+    let io = server();
+    let notes = Notes::default();
+    for (name, note) in [("news", "first"), ("/news", "second"), ("news", "third")] {
+        let notes = notes.clone();
+        io.of(name).on_connect(move || {
+            notes.add(note);
+            async {}
+        });
+    }
+    Peer::open(&io).enter("/news");
+    settle().await;
+    assert_eq!(notes.take(), ["first", "second", "third"]);
+    assert_eq!(io.of("/").sockets(), io.sockets(), "the server stands for its root namespace");
+}
+
 #[test]
 fn names_of_namespaces_may_leave_out_the_slash() {
     let io = server();
@@ -75,14 +92,32 @@ async fn an_unknown_namespace_is_refused_sixteen_times() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_joins_as_many_namespaces_as_it_may() {
-    let io = build(Server::builder().max_namespaces_per_connection(2));
-    for name in ["/a", "/b", "/c"] {
-        let _ = io.of(name);
+    for (builder, max) in [(Server::builder(), 64), (Server::builder().max_namespaces_per_connection(2), 2)] {
+        let io = build(builder);
+        let names: Vec<String> = (0..=max).map(|n| format!("/{n}")).collect();
+        let mut peer = Peer::open(&io);
+        for name in &names {
+            let _ = io.of(name);
+        }
+        for name in &names[..max] {
+            peer.enter(name);
+        }
+        assert_eq!(peer.notice_close(), None);
+        peer.send(&format!("0/{max},"));
+        assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose), "{max}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_of_512_bytes_can_be_asked_for_and_a_longer_one_closes() {
+    let io = server();
+    let longest = format!("/{}", "n".repeat(511));
     let mut peer = Peer::open(&io);
-    peer.enter("/a");
-    peer.enter("/b");
-    peer.send("0/c,");
+    peer.send(&format!("0{longest},"));
+    assert_eq!(peer.take(), [format!(r#"4{longest},{{"message":"Invalid namespace"}}"#)]);
+    assert_eq!(peer.notice_close(), None);
+    peer.send(&format!("0{longest}n,"));
+    assert_eq!(peer.take(), [""; 0], "it is not sent back");
     assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
 }
 
@@ -251,6 +286,44 @@ async fn a_handshake_serializes_with_the_nine_keys_of_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_are_of_one_namespace_and_the_query_is_of_the_connection() {
+    let io = server();
+    let _ = io.of("/chat");
+    let mut peer = Peer::open(&io);
+    peer.send(r#"0{"token":"a"}"#);
+    peer.send(r#"0/chat,{"token":"&=bb"}"#);
+    let sockets = [io.sockets().remove(0), io.of("/chat").sockets().remove(0)];
+    for (socket, token) in sockets.iter().zip(["a", "&=bb"]) {
+        assert_eq!(socket.auth::<Value>().unwrap(), json!({ "token": token }));
+        assert_eq!(socket.handshake().query("EIO").as_deref(), Some("4"));
+        assert_eq!(socket.handshake().query("name").as_deref(), Some("a b"));
+    }
+}
+
+/// As those of an engine that is not behind HTTP.
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_request_has_an_empty_one() {
+    let io = server();
+    let mut peer = Peer::open_with(&io, TestConnection::without_request());
+    peer.enter("/");
+    let socket = io.sockets().remove(0);
+    let handshake = serde_json::to_value(socket.handshake()).unwrap();
+    for (key, value) in [
+        ("headers", json!({})),
+        ("query", json!({})),
+        ("url", json!("")),
+        ("address", json!(null)),
+        ("secure", json!(true)),
+        ("xdomain", json!(false)),
+    ] {
+        assert_eq!(handshake[key], value, "{key}");
+    }
+    assert_eq!(socket.handshake().query("name"), None);
+    let request = socket.request();
+    assert_eq!((request.uri().to_string(), request.headers().len()), ("/".to_owned(), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_request_can_be_had_again() {
     let io = server();
     let _peer = Peer::join(&io);
@@ -262,6 +335,7 @@ async fn the_first_request_can_be_had_again() {
     assert_eq!(handshake.header("Host").as_deref(), Some("localhost"));
     assert_eq!(handshake.query("name").as_deref(), Some("a b"));
     assert_eq!(socket.conn().transport(), "websocket");
+    assert_eq!(socket.client().conn().id(), socket.conn().id());
 }
 
 #[tokio::test(start_paused = true)]

@@ -263,6 +263,7 @@ async fn a_disconnect_handler_can_read_what_the_client_did_wrong() {
         async {}
     });
     Peer::join(&io).send("9");
+    Peer::join(&io).send("5woooot");
     Peer::join(&io).send("1");
     Peer::join(&io).hang_up(DisconnectReason::PingTimeout);
     settle().await;
@@ -272,6 +273,7 @@ async fn a_disconnect_handler_can_read_what_the_client_did_wrong() {
         noted,
         [
             "client namespace disconnect: nothing more",
+            "forced close: illegal attachments",
             "forced close: unknown packet type",
             "ping timeout: nothing more"
         ]

@@ -237,6 +237,23 @@ async fn without_cleanup_children_stay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_no_parent_stays_without_clients() {
+    let (io, notes) = (server(), Notes::default());
+    let hooked = notes.clone();
+    io.on_new_namespace(move |namespace| hooked.add(namespace.name()));
+    io.of("/lasting").on("x", async || Reply(1));
+    for _ in 0..2 {
+        let mut peer = Peer::open(&io);
+        peer.enter("/lasting");
+        peer.send(r#"2/lasting,1["x"]"#);
+        assert_eq!(peer.take(), ["3/lasting,1[1]"]);
+        peer.send("1/lasting,");
+        settle().await;
+    }
+    assert_eq!(notes.take(), ["/lasting"], "it was made once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_application_made_stays_and_belongs_to_the_parent_it_matches() {
     let io = server();
     let rooms = io.of_pattern("/rooms/{name}");
@@ -269,6 +286,19 @@ async fn there_is_a_limit_to_namespaces_that_clients_bring_about() {
     peer.send("1/rooms/a,");
     peer.enter("/rooms/c");
     assert_eq!(names(&rooms.children()), ["/rooms/b", "/rooms/c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_of_them_are_the_limit_unless_another_is_set() {
+    let io = build(Server::builder().max_namespaces_per_connection(20_000));
+    let rooms = io.of_pattern("/rooms/{name}");
+    let mut peer = Peer::open(&io);
+    for n in 0..10_000 {
+        peer.enter(&format!("/rooms/{n}"));
+    }
+    peer.send("0/rooms/more,");
+    assert_eq!(peer.take(), [r#"4/rooms/more,{"message":"Too many namespaces"}"#]);
+    assert_eq!((rooms.children().len(), peer.notice_close()), (10_000, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -359,6 +389,22 @@ async fn what_is_emitted_to_a_parent_reaches_the_sockets_of_all_its_children() {
     assert_eq!(got[0], [&binary("/rooms/a")[..], &[r#"2/rooms/a,["others"]"#.to_owned()]].concat());
     assert_eq!(got[1], [&binary("/rooms/b")[..], &[r#"2/rooms/b,["one"]"#.to_owned()]].concat());
     assert_eq!(got[2], [&binary("/rooms/b")[..], &[r#"2/rooms/b,["others"]"#.to_owned()]].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_reaches_a_new_child_from_within_its_connect_handler() {
+    let io = server();
+    let rooms = io.of_pattern("/rooms/{name}");
+    let parent = rooms.clone();
+    rooms.on_connect(move |socket: Socket| {
+        socket.join("x");
+        parent.emit("all", ());
+        parent.to("x").emit("some", ());
+        async {}
+    });
+    let mut peer = Peer::open(&io);
+    peer.send("0/rooms/a,");
+    assert_eq!(peer.take()[1..], [r#"2/rooms/a,["all"]"#, r#"2/rooms/a,["some"]"#]);
 }
 
 #[tokio::test(start_paused = true)]

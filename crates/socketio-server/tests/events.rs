@@ -249,6 +249,41 @@ async fn what_goes_wrong_in_a_handler_costs_its_event_only() {
     );
 }
 
+/// Wherever user code runs, a panic costs what that code was called for, and neither the connection nor anybody else.
+#[tokio::test(start_paused = true)]
+async fn a_panic_anywhere_is_told_and_costs_nothing_else() {
+    let io = server();
+    let notes = Notes::default();
+    let noted = notes.clone();
+    io.on_error(move |_, event, error| {
+        noted.add(format!("{event}: {error}"));
+        panic!("the hook, too")
+    });
+    io.on_connect(async || panic!("1"))
+        .on_any(async || panic!("2"))
+        .on_disconnecting(async || panic!("3"))
+        .on_disconnect(async || panic!("4"));
+    io.on("e", async || Reply("fine"));
+    let mut peer = Peer::join(&io);
+    io.sockets()[0].on_disconnect(async || panic!("5"));
+    peer.send(r#"20["e"]"#);
+    assert_eq!(peer.take(), [r#"30["fine"]"#]);
+    peer.send("1");
+    settle().await;
+    assert_eq!(
+        notes.take(),
+        [
+            "connect: the handler panicked: 1",
+            "e: the handler panicked: 2",
+            "disconnecting: the handler panicked: 3",
+            "disconnect: the handler panicked: 4",
+            "disconnect: the handler panicked: 5",
+        ]
+    );
+    assert_eq!((peer.notice_close(), io.n_sockets()), (None, 0));
+    peer.enter("/");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_argument_can_be_handled() {
     let io = server();
@@ -395,6 +430,22 @@ async fn an_event_that_cannot_be_encoded_is_never_lost_silently() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reserved_names_are_sent_to_nobody() {
+    let io = server();
+    let mut peer = Peer::join(&io);
+    let socket = io.sockets().remove(0);
+    for name in ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"] {
+        let expected = format!("event name \"{name}\" is reserved");
+        for refused in [socket.emit(name, ()), io.emit(name, ()), io.of("/chat").to("room").emit(name, ())] {
+            let error = refused.await.unwrap_err();
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            assert_eq!(cause.as_ref(), Some(&expected), "{error:?}");
+        }
+    }
+    assert_eq!(peer.take(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_awaited_emit_waits_for_room_in_the_outbox() {
     let io = server();
     let mut peer = Peer::join(&io);
@@ -475,6 +526,20 @@ async fn reading_pauses_when_the_park_is_full_and_goes_on_when_it_has_drained() 
     tokio::time::sleep(Duration::from_millis(1000)).await;
     assert_eq!(peer.n_resumed(), 1);
     assert_eq!(peer.offer(&event), Flow::Continue);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mebibyte_waits_unless_another_limit_is_set() {
+    let io = build(Server::builder().max_running_handlers(1));
+    io.on("slow", std::future::pending::<()>);
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["slow"]"#);
+    let event = format!(r#"2["slow","{}"]"#, "x".repeat(64 * 1024));
+    for n in 1..16 {
+        assert_eq!(peer.offer(&event), Flow::Continue, "{n}");
+    }
+    assert_eq!(peer.offer(&event), Flow::Pause);
+    assert_eq!(peer.notice_close(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -196,6 +196,28 @@ async fn listeners_hear_of_what_is_sent_to_their_socket() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_that_panics_is_told_and_keeps_nothing_back() {
+    let (io, notes) = (server(), Notes::default());
+    let noted = notes.clone();
+    io.on_error(move |_, event, error| noted.add(format!("{event}: {error}")));
+    let (mut peer, socket) = join(&io);
+    let (mut other, _) = join(&io);
+    socket.on_any_outgoing(|_, _| panic!("expected by this test"));
+    let noted = notes.clone();
+    socket.on_any_outgoing(move |event, _| noted.add(format!("second hears of {event}")));
+    socket.emit("a", ());
+    socket.volatile().emit("b", ());
+    io.emit("c", ());
+    drop(socket.emit_with_ack::<()>("d", ()));
+    assert_eq!(peer.take(), [r#"2["a"]"#, r#"2["b"]"#, r#"2["c"]"#, r#"20["d"]"#]);
+    assert_eq!(other.take(), [r#"2["c"]"#]);
+    let expected = ["a", "b", "c", "d"].map(|event| {
+        [format!("{event}: the handler panicked: expected by this test"), format!("second hears of {event}")]
+    });
+    assert_eq!(notes.take(), expected.concat());
+}
+
+#[tokio::test(start_paused = true)]
 async fn listeners_of_a_binary_event_get_its_bytes() {
     let io = server();
     let (mut peer, socket) = join(&io);

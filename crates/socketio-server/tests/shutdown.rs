@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socketio_server::{DisconnectReason, Reply, Server, Socket};
 use support::{Notes, Peer, server, settle};
+use test_support::polling::Polling;
 use test_support::wait;
 use test_support::ws::WebSocket;
 use tokio::net::TcpListener;
@@ -199,6 +200,40 @@ async fn the_port_is_free_after_close_and_the_same_server_serves_it_again() {
         assert_eq!(io.n_sockets(), 0);
     }
     TcpListener::bind(address).await.unwrap();
+}
+
+/// A task that waited for a timeout would keep the process of an application that has closed its server.
+#[tokio::test]
+async fn no_task_outlives_a_closed_server() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    let io = server();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn({
+        let io = io.clone();
+        async move { io.serve(listener).await }
+    });
+    let open = async || WebSocket::connect(address, "/socket.io/?EIO=4&transport=websocket").await;
+    // One that never joins, one between two polls, and one that owes answers and attachments.
+    let _silent = open().await;
+    let _polling = Polling::open(address, "/socket.io/").await;
+    let mut client = open().await;
+    let _ = client.text().await;
+    client.send_text("40").await;
+    let _ = client.text().await;
+    client.send_text(r#"451-["e",{"_placeholder":true,"num":0}]"#).await;
+    let socket = io.sockets().remove(0);
+    let answer = socket.emit_with_ack::<()>("question", ());
+    let answers = io.emit_with_ack::<()>("question", ());
+    socket.disconnect_after(Duration::from_secs(3600));
+    assert!(metrics.num_alive_tasks() > before);
+
+    wait::soon("the close", io.close()).await;
+    serving.await.unwrap().unwrap();
+    assert!(answer.await.is_err());
+    assert_eq!(answers.await.unwrap().acks.len(), 1);
+    wait::until("the tasks to end", || metrics.num_alive_tasks() == before).await;
 }
 
 #[tokio::test]

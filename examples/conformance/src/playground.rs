@@ -74,6 +74,7 @@ fn recovery(io: &Server) {
 /// Events, acks, binary and volatile ones.
 fn messages(io: &Server) {
     io.on("echo", echo)
+        .on("message", async |socket: Socket, args: Args| socket.send(args))
         .on("false", async |socket: Socket| socket.emit("false", false))
         .on("send-binary", async |socket: Socket| {
             let nested = Value::Object(vec![

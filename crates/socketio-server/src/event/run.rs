@@ -29,9 +29,9 @@ pub(crate) struct Panicked {
 impl<T> Caught<T> {
     /// Calls the handler.
     pub(crate) fn new(make: impl FnOnce() -> BoxFuture<T>) -> Self {
-        Self(match catch_unwind(AssertUnwindSafe(make)) {
+        Self(match catch(make) {
             Ok(future) => State::Running(future),
-            Err(payload) => State::Panicked(Some(Panicked::new(&*payload))),
+            Err(panicked) => State::Panicked(Some(panicked)),
         })
     }
 
@@ -52,11 +52,10 @@ impl<T> Future for Caught<T> {
                 return Poll::Ready(Err(panicked.unwrap_or_else(|| Panicked { message: String::new() })));
             }
         };
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        match catch(|| future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(self.finish().map(|()| value)),
-            Err(payload) => {
-                let panicked = Panicked::new(&*payload);
+            Err(panicked) => {
                 // What it panics with while it is dropped after a panic is of no interest.
                 let _ = self.finish();
                 Poll::Ready(Err(panicked))
@@ -70,7 +69,7 @@ impl<T> Caught<T> {
         let State::Running(future) = std::mem::replace(&mut self.0, State::Panicked(None)) else {
             return Ok(());
         };
-        catch_unwind(AssertUnwindSafe(|| drop(future))).map_err(|payload| Panicked::new(&*payload))
+        catch(|| drop(future))
     }
 }
 
@@ -92,6 +91,11 @@ impl From<Panicked> for HandlerError {
     fn from(Panicked { message }: Panicked) -> Self {
         Self::Panicked { message }
     }
+}
+
+/// Runs user code that is no future.
+pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Panicked::new(&*payload))
 }
 
 /// Polls a future once, whatever comes of it.

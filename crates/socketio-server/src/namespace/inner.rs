@@ -270,7 +270,7 @@ impl NamespaceInner {
         let mut n_reached = 0;
         for socket in sockets.drain(..) {
             if is_unheard {
-                socket.outgoing.notify(&self.shared.parser, frames);
+                socket.tell_listeners(frames);
             }
             let queued = if options.flags().volatile {
                 socket.queue_volatile(frames)
@@ -309,7 +309,7 @@ impl NamespaceInner {
             let mut sockets = Vec::new();
             self.select(options, &mut sockets);
             if let Ok(frames) = packet.frames(|_| Err::<[SharedFrame; 0], _>(())) {
-                sockets.iter().for_each(|socket| socket.outgoing.notify(&self.shared.parser, frames));
+                sockets.iter().for_each(|socket| socket.tell_listeners(frames));
             }
         }
         locked_by_adapter(send)

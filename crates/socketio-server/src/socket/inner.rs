@@ -14,6 +14,7 @@ use crate::driver::ClientInner;
 use crate::error::{EmitError, HandlerError, JoinRoomError};
 use crate::event::DisconnectContext;
 use crate::event::dispatch::{self, Dispatch};
+use crate::event::run::Panicked;
 use crate::interchange::frames_of_args;
 use crate::namespace::{Kept, NamespaceInner, Receipts, SessionKey, Slot, Stay};
 use crate::socket::acks::{AckTable, OpenWait, Refused};
@@ -168,6 +169,13 @@ impl SocketInner {
     /// Queues frames if the socket is connected and ready to receive at this instant.
     pub(crate) fn queue_volatile(&self, frames: &[SharedFrame]) -> Result<Option<Wake>, EmitError> {
         self.through_gate(|| self.client().connection.queue_volatile(frames))
+    }
+
+    /// Tells those who listen of what is about to be sent.
+    #[inline]
+    pub(crate) fn tell_listeners(self: &Arc<Self>, frames: &[SharedFrame]) {
+        let failed = |event: &str, panicked: Panicked| self.report(event, &panicked.into());
+        self.outgoing.notify(&self.shared().parser, frames, failed);
     }
 
     /// Queues what the client missed. That it was sent once before, listeners know.

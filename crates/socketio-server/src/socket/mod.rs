@@ -79,7 +79,7 @@ impl Socket {
         }
         let result = self.encode(event, None, &args).map_err(EmitError::from);
         let result = result.and_then(|packet| {
-            self.0.outgoing.notify(&self.shared().parser, packet.frames());
+            self.0.tell_listeners(packet.frames());
             self.0.queue(packet.frames()).map(drop)
         });
         Emit::to_socket(self, event, result)
@@ -189,7 +189,7 @@ impl Socket {
                 acks::Refused::Closed => AckError::Disconnected,
                 acks::Refused::Full => AckError::TooMany { max },
             })?;
-            self.0.outgoing.notify(&self.shared().parser, packet.frames());
+            self.0.tell_listeners(packet.frames());
             match self.0.queue(packet.frames()) {
                 Ok(wake) => drop(wake),
                 Err(EmitError::Disconnected) => return Err(AckError::Disconnected),
@@ -304,7 +304,8 @@ impl Socket {
     /// broadcast; not of answers to the client's own events.
     ///
     /// It is called by whoever emits, before the event is in the outbox, and must not block. An event that is broadcast
-    /// is decoded for each socket that listens: this is for debugging and for tests rather than for every socket.
+    /// is decoded for each socket that listens: this is for debugging and for tests rather than for every socket. If it
+    /// panics, the namespace's [`on_error`](Namespace::on_error) hook is told, and the event is sent all the same.
     pub fn on_any_outgoing(&self, listener: impl Fn(&str, &Args) + Send + Sync + 'static) -> HandlerId {
         self.listen(Arc::new(listener), &Place::Last)
     }

@@ -69,7 +69,7 @@ impl<'a> SocketOperator<'a> {
             let packet = socket.encode(event, None, &args).map_err(EmitError::from);
             packet.and_then(|packet| {
                 let packet = flagged(packet, &flags);
-                socket.0.outgoing.notify(&socket.shared().parser, packet.frames());
+                socket.0.tell_listeners(packet.frames());
                 if flags.volatile {
                     socket.0.queue_volatile(packet.frames()).map(drop)
                 } else {

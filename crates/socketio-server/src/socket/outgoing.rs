@@ -6,6 +6,7 @@ use engine_io_parser::SharedFrame;
 use socketio_parser::{Args, Packet, Parser};
 
 use crate::event::HandlerId;
+use crate::event::run::{Panicked, catch};
 use crate::sync::Mutex;
 
 /// The listeners of one socket; a word while there are none.
@@ -63,18 +64,19 @@ impl OutgoingListeners {
         self.0.get().map(|list| Arc::clone(&list.lock())).unwrap_or_default()
     }
 
-    /// Tells the listeners of an event, if the frames are one. Frames are only decoded if anybody listens.
+    /// Tells the listeners of an event, if the frames are one; `failed` is told which event a listener panicked at.
+    /// Frames are only decoded if anybody listens.
     ///
     /// Each delivery passes here, so no more than a look is inline.
     #[inline]
-    pub(crate) fn notify(&self, parser: &Parser, frames: &[SharedFrame]) {
+    pub(crate) fn notify(&self, parser: &Parser, frames: &[SharedFrame], failed: impl Fn(&str, Panicked)) {
         if self.0.get().is_some() {
-            self.notify_each(parser, frames);
+            self.notify_each(parser, frames, &failed);
         }
     }
 
     #[cold]
-    fn notify_each(&self, parser: &Parser, frames: &[SharedFrame]) {
+    fn notify_each(&self, parser: &Parser, frames: &[SharedFrame], failed: &dyn Fn(&str, Panicked)) {
         let list = self.list();
         if list.is_empty() {
             return;
@@ -83,7 +85,9 @@ impl OutgoingListeners {
         for frame in frames {
             if let Ok(Some(Packet::Event { name, args, .. })) = decoder.decode(frame.to_message()) {
                 for (_, listener) in list.iter() {
-                    listener(&name, &args);
+                    if let Err(panicked) = catch(|| listener(&name, &args)) {
+                        failed(&name, panicked);
+                    }
                 }
             }
         }

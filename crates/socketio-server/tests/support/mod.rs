@@ -40,6 +40,8 @@ pub struct TestConnection {
     pub is_busy: AtomicBool,
     pub n_resumed: AtomicUsize,
     pub protocol_3: AtomicBool,
+    /// It came over TLS, and nothing else is known of it.
+    has_no_request: bool,
 }
 
 impl Connection for TestConnection {
@@ -56,11 +58,11 @@ impl Connection for TestConnection {
     }
 
     fn remote_addr(&self) -> Option<SocketAddr> {
-        Some(SocketAddr::from(([192, 0, 2, 1], 4711)))
+        (!self.has_no_request).then(|| SocketAddr::from(([192, 0, 2, 1], 4711)))
     }
 
     fn is_secure(&self) -> bool {
-        false
+        self.has_no_request
     }
 
     fn received_at(&self) -> SystemTime {
@@ -68,10 +70,13 @@ impl Connection for TestConnection {
     }
 
     fn target(&self) -> &str {
-        "/socket.io/?EIO=4&transport=websocket&name=a%20b"
+        if self.has_no_request { "" } else { "/socket.io/?EIO=4&transport=websocket&name=a%20b" }
     }
 
     fn visit_headers(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+        if self.has_no_request {
+            return;
+        }
         visit("host", b"localhost");
         visit("origin", b"http://localhost");
         visit("x-twice", b"1");
@@ -131,6 +136,10 @@ impl TestConnection {
     pub fn drain(&self) {
         self.is_full.store(false, Ordering::Relaxed);
         self.waiting.lock().unwrap().drain(..).for_each(Waker::wake);
+    }
+
+    pub fn without_request() -> Self {
+        Self { has_no_request: true, ..Self::default() }
     }
 
     pub fn with_writer(writer: Waker) -> Self {
