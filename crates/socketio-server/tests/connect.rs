@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,17 +18,6 @@ async fn a_client_joins_and_gets_a_public_id_of_its_own() {
     assert_ne!(first, second);
     assert_ne!(first, "session-of-engine-io");
     assert_eq!(io.n_sockets(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn under_protocol_3_ids_are_computed_from_the_session() {
-    let io = server();
-    let _ = io.of("/chat");
-    let connection = TestConnection::default();
-    connection.protocol_3.store(true, Ordering::Relaxed);
-    let mut peer = Peer::open_with(&io, connection);
-    assert_eq!(peer.enter("/"), "session-of-engine-io");
-    assert_eq!(peer.enter("/chat"), "/chat#session-of-engine-io");
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,13 +137,13 @@ impl<'a> Iterator for BinaryPayloadDecoder<'a> {
                 let len = length(digits.iter().copied())?;
                 let rest = rest.get(1..).unwrap_or_default();
                 let (packet, rest) = rest.split_at_checked(len).ok_or(DecodeError::InvalidLength)?;
-                let packet = match kind {
+                let packet = match *kind {
                     _ if packet.is_empty() => None,
-                    &TEXT => {
+                    TEXT => {
                         let text = std::str::from_utf8(packet).map_err(|_| DecodeError::InvalidUtf8)?;
                         Some(decode_unlimited(text)?)
                     }
-                    &BINARY => Some(decode_binary_unlimited(packet)?),
+                    BINARY => Some(decode_binary_unlimited(packet)?),
                     _ => return Err(DecodeError::InvalidLength),
                 };
                 Ok((packet, rest))

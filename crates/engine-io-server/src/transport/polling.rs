@@ -100,7 +100,7 @@ fn fill(core: &mut Core, answer: GetAnswer, max: usize) -> Payload {
                 Protocol::V3 if core.base64 || !core.outbox.has_binary() => Form::V3(PayloadForm::Text),
                 Protocol::V3 => Form::V3(PayloadForm::Binary),
             };
-            packets(core, beat, max, form).unwrap_or(Payload::control(close))
+            packets(core, beat, max, form).unwrap_or_else(|| Payload::control(close))
         }
         GetAnswer::Noop => Payload::control(noop),
         GetAnswer::Last { noop: true } => Payload::control(noop_and_close),
