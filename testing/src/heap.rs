@@ -33,6 +33,8 @@ pub struct Heap {
     pub live_bytes: i64,
     /// Blocks allocated and not freed.
     pub live_blocks: i64,
+    /// Bytes allocated, ever.
+    pub allocated_bytes: i64,
     /// Calls that allocated or grew a block, ever.
     pub allocations: i64,
 }
@@ -49,6 +51,7 @@ impl Heap {
         Self {
             live_bytes: difference(stats.bytes_allocated, stats.bytes_deallocated),
             live_blocks: difference(stats.allocations, stats.deallocations),
+            allocated_bytes: difference(stats.bytes_allocated, 0),
             allocations: difference(stats.allocations.wrapping_add(stats.reallocations), 0),
         }
     }
@@ -61,6 +64,7 @@ impl Sub for Heap {
         Self {
             live_bytes: self.live_bytes - earlier.live_bytes,
             live_blocks: self.live_blocks - earlier.live_blocks,
+            allocated_bytes: self.allocated_bytes - earlier.allocated_bytes,
             allocations: self.allocations - earlier.allocations,
         }
     }

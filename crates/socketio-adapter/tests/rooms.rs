@@ -305,6 +305,15 @@ fn a_socket_can_be_in_as_many_rooms_as_the_limit_says() {
 }
 
 #[test]
+fn ten_thousand_rooms_are_the_limit_unless_another_is_set() {
+    let mut index = three_sockets();
+    let names: Vec<Room> = (1..10_000).map(|n| n.to_string().into()).collect();
+    index.join(0, &names, &mut Vec::new()).expect("with its own they are ten thousand");
+    let refused = index.join(0, &rooms(["more"]), &mut Vec::new());
+    assert_eq!(refused, Err(JoinError::TooManyRooms { max: 10_000 }));
+}
+
+#[test]
 fn a_room_name_can_be_as_long_as_the_limit_says() {
     let mut index = three_sockets();
     join(&mut index, 0, [&"x".repeat(512)]);

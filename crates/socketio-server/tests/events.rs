@@ -559,6 +559,23 @@ async fn one_event_of_any_size_can_be_parked() {
     assert_eq!((notes.take().len(), peer.n_resumed()), (2, 1));
 }
 
+/// Else a client that never answers would stop its own connection for good.
+#[tokio::test(start_paused = true)]
+async fn a_full_park_drains_when_the_client_answers_nothing() {
+    let io = build(Server::builder().max_running_handlers(1).max_parked_bytes(10));
+    io.on("ask", async |socket: Socket| {
+        let _ = socket.emit_with_ack::<()>("question", ()).await;
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["ask"]"#);
+    assert_eq!(peer.offer(r#"2["ask"]"#), Flow::Pause);
+    tokio::time::sleep(Duration::from_millis(29_990)).await;
+    assert_eq!(peer.n_resumed(), 0);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!((peer.n_resumed(), peer.take().len()), (1, 2));
+    assert_eq!(peer.notice_close(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn acks_and_disconnect_do_not_wait_behind_a_full_park() {
     let io = build(Server::builder().max_running_handlers(1).max_parked_bytes(10));

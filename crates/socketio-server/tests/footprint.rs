@@ -58,3 +58,35 @@ async fn a_burst_leaves_nothing_behind() {
         cost = now;
     }
 }
+
+/// A packet of a few bytes that says it has 2 GiB to come.
+#[cfg(feature = "msgpack")]
+#[tokio::test(start_paused = true)]
+async fn a_length_that_is_only_announced_takes_no_memory() {
+    use socketio_server::{DisconnectReason, Limits, Parser, Server};
+
+    let _alone = ALONE.lock().await;
+    let io = support::build(Server::builder().parser(Parser::Msgpack(Limits::default())));
+    let data = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data";
+    let event = [&data[..], b"\x92\xa1e"].concat();
+    let (array, map): (&[u8], &[u8]) = (b"\xdd\x7f\xff\xff\xff\xa1e", b"\xdf\x7f\xff\xff\xff\xa1e");
+    let (text, bytes, extension): (&[u8], &[u8], &[u8]) =
+        (b"\xdb\x7f\xff\xff\xff", b"\xc6\x7f\xff\xff\xff", b"\xc9\x7f\xff\xff\xff\x05");
+    for (before, announced) in [
+        (&b""[..], map),
+        (data, array),
+        (&event, array),
+        (&event, map),
+        (&event, text),
+        (&event, bytes),
+        (&event, extension),
+    ] {
+        let frame: &'static [u8] = [before, announced].concat().leak();
+        let mut peer = Peer::open(&io);
+        peer.send_binary(b"\x82\xa4type\x00\xa3nsp\xa1/");
+        assert_eq!(peer.take().len(), 1);
+        let ((), cost) = heap::cost_of(|| peer.send_binary(frame));
+        assert!(cost.allocated_bytes < 64 * 1024, "{cost:?} for {}", frame.escape_ascii());
+        assert_eq!(peer.notice_close(), Some(DisconnectReason::ForcedClose));
+    }
+}
