@@ -102,9 +102,9 @@ async function scenarios(io, mode) {
       for (const arguments_ of await Promise.all(all)) assert.deepEqual(arguments_, [1, Buffer.from("2")]);
       for (const socket of sockets) socket.disconnect();
     },
-    "heartbeats, which the client begins": async () => {
+    "a heartbeat, which the client begins": async () => {
       const socket = await join();
-      for (let n = 0; n < 3; n += 1) await next(socket.io.engine, "pong", "close");
+      await next(socket.io.engine, "pong", "close");
       assert.deepEqual(await ask(socket, "reply", "still there"), ["still there"]);
       socket.disconnect();
     },
