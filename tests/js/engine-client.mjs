@@ -109,7 +109,8 @@ await run(async () => {
     for (;;) {
       const answer = await fetch(`${url}/engine.io/?EIO=4&transport=polling&sid=${id}`);
       const body = await answer.text();
-      if (answer.status === 400 && JSON.parse(body).code === 1) return;
+      // It may have overtaken the request that closes: then it is a second poll, whose refusal says nothing.
+      if (answer.status === 400 && body !== "" && JSON.parse(body).code === 1) return;
       await pause(20);
     }
   });
